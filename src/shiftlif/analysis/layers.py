@@ -1,0 +1,139 @@
+"""What each layer of a network does with data: events, letters, membranes, and whether it is healthy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from shiftlif.errors import DataError
+from shiftlif.network import Network, Observation, letter_usage
+from shiftlif.neuron import SpikingNeuron
+
+QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
+SILENT = 0.001
+SATURATED = 0.9
+COLLAPSED = 0.999
+SAMPLED = 20_000  # membranes kept per layer and batch for the quantiles
+
+
+@dataclass(frozen=True)
+class LayerStatistics:
+    """One layer over all samples and steps.
+
+    Attributes:
+        name: qualified layer name.
+        neurons: how many there are per sample.
+        events: letters other than 0 per neuron and step.
+        levels: the letters, ascending; empty where the layer has no alphabet.
+        usage: share of each letter, in the order of ``levels``.
+        membrane_quantiles: of the membrane after the reset, at `QUANTILES`, in the unit of the membrane.
+    """
+
+    name: str
+    neurons: int
+    events: float
+    levels: tuple[float, ...]
+    usage: tuple[float, ...]
+    membrane_quantiles: tuple[float, ...]
+
+    @property
+    def silent(self) -> bool:
+        """Fewer than 0.1 % of the emissions are events."""
+        return self.events < SILENT
+
+    @property
+    def saturated(self) -> bool:
+        """More than 90 % of the emissions are the top letter."""
+        return bool(self.usage) and self.usage[-1] > SATURATED
+
+    @property
+    def collapsed(self) -> bool:
+        """One letter takes more than 99.9 % of the emissions."""
+        return bool(self.usage) and max(self.usage) > COLLAPSED
+
+    def findings(self) -> list[str]:
+        """What is wrong with the layer, one sentence each; empty when nothing is."""
+        found = []
+        if self.silent:
+            found.append(
+                f"layer {self.name} is silent: {self.events:.2%} of its emissions are events; lower its "
+                "scale (calibrate=quantile) or the rate penalty"
+            )
+        if self.saturated:
+            found.append(
+                f"layer {self.name} is saturated: {self.usage[-1]:.1%} of its emissions are the top letter; "
+                "raise its scale (calibrate=quantile) or take more levels"
+            )
+        if self.collapsed and not self.silent:
+            top = self.usage.index(max(self.usage))
+            found.append(
+                f"layer {self.name} has collapsed: {self.usage[top]:.2%} of its emissions are the letter "
+                f"{self.levels[top]:g}; calibrate its scale (calibrate=error)"
+            )
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able form, the three flags included."""
+        flags = {"silent": self.silent, "saturated": self.saturated, "collapsed": self.collapsed}
+        return {**asdict(self), **flags}
+
+
+class _Sums:
+    """Sums of one layer over batches."""
+
+    def __init__(self) -> None:
+        self.emissions = 0
+        self.neurons = 0
+        self.events = 0.0
+        self.levels: tuple[float, ...] = ()
+        self.usage: Tensor | None = None
+        self.membranes: list[Tensor] = []
+
+    def add(self, seen: Observation) -> None:
+        spikes = seen.outputs
+        self.emissions += spikes.numel()
+        self.neurons = spikes[0, 0].numel()
+        self.events += float(torch.count_nonzero(spikes))
+        if isinstance(seen.layer, SpikingNeuron):
+            self.levels = seen.layer.alphabet.levels
+            usage = letter_usage(spikes, seen.layer, channel_axis=2).double() * spikes.numel()
+            self.usage = usage if self.usage is None else self.usage + usage
+        flat = seen.membranes.flatten()
+        self.membranes.append(flat[:: max(1, len(flat) // SAMPLED)].float())
+
+    def statistics(self, name: str) -> LayerStatistics:
+        kept = torch.cat(self.membranes)
+        kept = kept[:: max(1, len(kept) // 1_000_000)]
+        quantiles = torch.quantile(kept, torch.tensor(QUANTILES, device=kept.device))
+        usage = () if self.usage is None else tuple((self.usage / self.emissions).tolist())
+        return LayerStatistics(
+            name, self.neurons, self.events / self.emissions, self.levels, usage, tuple(quantiles.tolist())
+        )
+
+
+@torch.no_grad()
+def layer_statistics(network: Network, batches: Iterable[Tensor]) -> list[LayerStatistics]:
+    """Statistics of every stateful layer, in evaluation mode.
+
+    Args:
+        network: left in the mode it was in.
+        batches: network inputs ``[T, B, ...]``.
+
+    Raises:
+        DataError: there is no batch.
+    """
+    sums: dict[str, _Sums] = {}
+    training = network.training
+    network.eval()
+    try:
+        for x in batches:
+            network.run(x, observer=lambda seen: sums.setdefault(seen.name, _Sums()).add(seen))
+    finally:
+        network.train(training)
+    if not sums and any(True for _ in network.stateful_layers()):
+        raise DataError("layer statistics need at least one batch, got none")
+    return [part.statistics(name) for name, part in sums.items()]

@@ -1,0 +1,33 @@
+"""Data sets: known ones by name, the user's own from files; needs numpy only until a set needs more."""
+
+from shiftlif.data.cache import cache_folder, cached
+from shiftlif.data.csv_table import read_csv, read_csv_windows
+from shiftlif.data.dataset import Dataset
+from shiftlif.data.features import log_mel, standardise_sample, sum_frames
+from shiftlif.data.files import load_path
+from shiftlif.data.front_ends import FRONT_ENDS, FrontEnd, apply_front_end, resolve_front_end
+from shiftlif.data.registry import describe, load, names
+from shiftlif.data.samples import read_samples
+from shiftlif.data.split import identical_samples, split_validation
+
+__all__ = [
+    "FRONT_ENDS",
+    "Dataset",
+    "FrontEnd",
+    "apply_front_end",
+    "cache_folder",
+    "cached",
+    "describe",
+    "identical_samples",
+    "load",
+    "load_path",
+    "log_mel",
+    "names",
+    "read_csv",
+    "read_csv_windows",
+    "read_samples",
+    "resolve_front_end",
+    "split_validation",
+    "standardise_sample",
+    "sum_frames",
+]

@@ -1,0 +1,78 @@
+"""The user's own data, from an ``.npz`` file or a folder of class folders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from shiftlif.data.dataset import Dataset
+from shiftlif.data.folder import holds_clips, read_folder_set
+from shiftlif.data.npz import read_npz_set
+from shiftlif.data.raw import build
+from shiftlif.errors import DataError
+
+
+def load_path(
+    path: str | Path,
+    *,
+    frames: int | None = None,
+    val_fraction: float = 0.15,
+    split_seed: int = 0,
+    front_end: str | Mapping[str, Any] | None = None,
+    length: int | str | None = None,
+    audio_channels: str = "mix",
+) -> Dataset:
+    """A data set from an ``.npz`` file (see ``read_npz_set``) or a folder (see ``read_folder_set``).
+
+    Args:
+        path: the file or folder.
+        frames: for event frames only: sum the time bins to this many frames.
+        val_fraction: share of the training part that becomes validation.
+        split_seed: seed of that split, independent of any training seed.
+        front_end: name or description; None is ``log_mel`` for a folder of mixed WAV clips, ``sum_frames``
+            when ``frames`` is given, else ``none``.
+        length, audio_channels: for folders of WAV files, see ``read_folder_set``.
+
+    Raises:
+        DataError: when the path or what it holds has another form.
+    """
+    path = Path(path).expanduser()
+    if path.is_dir():
+        raw = read_folder_set(path, length, audio_channels)
+        usual = "log_mel" if holds_clips(path) and audio_channels == "mix" else "none"
+    elif path.suffix.lower() == ".npz":
+        if length is not None:
+            raise DataError(
+                f"{path}: length applies to folders of WAV files, not to .npz files; leave it out"
+            )
+        raw, usual = read_npz_set(path), "none"
+    else:
+        what = "is not an .npz file or a folder" if path.exists() else "there is no such file or folder"
+        raise DataError(f"{path}: {what}; expected an .npz file with x and y, or a folder of class folders")
+    return build(
+        raw, choose_front_end(raw.name, raw.temporal, usual, frames, front_end), val_fraction, split_seed
+    )
+
+
+def choose_front_end(
+    name: str,
+    temporal: bool,
+    usual: str | Mapping[str, Any],
+    frames: int | None,
+    front_end: str | Mapping[str, Any] | None,
+) -> str | Mapping[str, Any]:
+    """What the caller asks for, else the usual one of the data; ``frames`` is short for ``sum_frames``.
+
+    Raises:
+        DataError: when ``frames`` is given for data without time frames or together with a front end.
+    """
+    if frames is None:
+        return usual if front_end is None else front_end
+    if not temporal:
+        raise DataError(
+            f"data set {name}: frames={frames} applies to event frames [N, T, C, H, W] only; leave it out"
+        )
+    if front_end is not None:
+        raise DataError(f"data set {name}: give frames={frames} or a front end, not both")
+    return {"name": "sum_frames", "frames": frames}

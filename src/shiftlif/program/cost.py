@@ -1,0 +1,257 @@
+"""What an inference costs, counted from real runs (SPEC 8): events, shifts, adds, compares and bytes.
+
+Counting rules, all averages per inference:
+
+- A synapse layer adds one weight per set digit of ``|n|`` and connection, and shifts it unless the digit is
+  the lowest. Connections are counted exactly: borders, stride, dilation and groups. Zero weights count.
+- A layer that depends on the input only is counted once per inference when the input is the same at every
+  step, and at every step otherwise. It is never free.
+- A neuron pays at every step: leak (shift, subtraction), current (shift when not 0, add), bias where not 0,
+  one compare per threshold, and one subtraction per letter emitted with a soft reset.
+- No rule contains a multiplication, so there is none to count. Operations are not joules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from shiftlif.program.interpreter import run, static_wires, step
+from shiftlif.program.operations import (
+    Accumulate,
+    Add,
+    Conv,
+    Linear,
+    MaxPool,
+    Neuron,
+    Operation,
+    SumPool,
+    arrays_of,
+    kind_of,
+    sources_of,
+    weight_bytes_of,
+)
+from shiftlif.program.program import IntegerProgram
+from shiftlif.program.shapes import Shape, window_count
+from shiftlif.program.shift_add import count_digits
+from shiftlif.program.state import initial_state
+
+IntArray = npt.NDArray[Any]
+CHUNK = 64  # samples at a time: bounds memory
+
+
+@dataclass
+class LayerCost:
+    """One operation's cost, averaged per inference over the samples.
+
+    Attributes:
+        name: the operation.
+        kind: its kind.
+        neurons: how many integrators with a threshold it has.
+        events: of a Neuron, non-zero letters emitted; of a synapse, non-zero inputs that arrive.
+        synaptic_operations: events times connections.
+        adds: additions and subtractions.
+        shifts: shifts by one or more.
+        compares: comparisons.
+        weight_bytes: weights as deployed, stored once.
+        table_bytes: bias, thresholds, resets and letters as int32, stored once.
+        state_bytes: membranes or read-out sums, stored once.
+        weight_bytes_read: weight bytes fetched when every synaptic operation fetches its weight.
+        state_bytes_moved: state bytes read and written.
+    """
+
+    name: str
+    kind: str
+    neurons: int = 0
+    events: float = 0.0
+    synaptic_operations: float = 0.0
+    adds: float = 0.0
+    shifts: float = 0.0
+    compares: float = 0.0
+    weight_bytes: int = 0
+    table_bytes: int = 0
+    state_bytes: int = 0
+    weight_bytes_read: float = 0.0
+    state_bytes_moved: float = 0.0
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The cost of one inference.
+
+    Attributes:
+        layers: one entry per operation but the Input, in program order.
+        steps: steps per inference.
+        samples: how many samples the averages are over.
+        multiplications: 0, by the counting rules.
+    """
+
+    layers: tuple[LayerCost, ...]
+    steps: int
+    samples: int
+    multiplications: int = field(default=0, init=False)
+
+    def total(self, name: str) -> float:
+        """The sum of one numeric `LayerCost` field over all layers."""
+        return float(sum(getattr(layer, name) for layer in self.layers))
+
+    @property
+    def totals(self) -> dict[str, float]:
+        """Every numeric field of `LayerCost`, summed; ``events`` counts emitted letters only."""
+        names = [f.name for f in fields(LayerCost) if f.name not in ("name", "kind")]
+        return {**{name: self.total(name) for name in names}, "events": self._emitted()}
+
+    def _emitted(self) -> float:
+        return float(sum(layer.events for layer in self.layers if layer.kind == "Neuron"))
+
+    @property
+    def events_per_neuron_step(self) -> float:
+        """Letters emitted per neuron and step over the whole program; 0 without neurons."""
+        count = sum(layer.neurons for layer in self.layers) * self.steps
+        return self._emitted() / count if count else 0.0
+
+    @property
+    def layer_rates(self) -> dict[str, float]:
+        """Letters emitted per neuron and step, by Neuron."""
+        return {
+            layer.name: layer.events / (layer.neurons * self.steps)
+            for layer in self.layers
+            if layer.kind == "Neuron"
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able form."""
+        return {
+            "layers": [asdict(layer) for layer in self.layers],
+            "steps": self.steps,
+            "samples": self.samples,
+            "multiplications": self.multiplications,
+            "totals": self.totals,
+            "events_per_neuron_step": self.events_per_neuron_step,
+            "layer_rates": self.layer_rates,
+        }
+
+
+def fan_out(operation: Linear | Conv, source: Shape) -> npt.NDArray[np.int64]:
+    """Connections that leave each position of the source wire: int64, shape ``[C, *spatial]``.
+
+    Along one axis, input ``i`` meets tap ``t`` of output ``o`` where ``o stride - padding + t dilation = i``;
+    axes are independent, so the count is a product over axes and the output channels of a group.
+    """
+    if isinstance(operation, Linear):
+        return np.full(source, operation.weight.shape[0], np.int64)
+    count = np.full(source, operation.weight.shape[0] // operation.groups, np.int64)
+    settings = zip(operation.kernel, operation.stride, operation.padding, operation.dilation, strict=True)
+    for axis, (kernel, stride, padding, dilation) in enumerate(settings, start=1):
+        size = source[axis]
+        outputs = np.arange(window_count(size, kernel, stride, padding, dilation))[:, None]
+        met = outputs * stride - padding + np.arange(kernel) * dilation
+        met = met[(met >= 0) & (met < size)]
+        count *= np.bincount(met, minlength=size).reshape(-1, *([1] * (len(source) - 1 - axis)))
+    return count
+
+
+def measure(program: IntegerProgram, x: npt.NDArray[np.int8], steps: int | None = None) -> Cost:
+    """Runs the samples and counts.
+
+    Args:
+        program: what to run.
+        x: int8 ``[B, *input_shape]`` or ``[T, B, *input_shape]``, as for `run`.
+        steps: as for `run`.
+
+    Raises:
+        ProgramError: as `run`.
+    """
+    sequence = isinstance(x, np.ndarray) and x.ndim == len(program.input_shape) + 2
+    run(
+        program, x[:, :1] if sequence else x[:1], steps
+    )  # refuses what cannot be run before anything is counted
+    count = x.shape[0] if sequence else (steps or program.steps)
+    samples = x.shape[1] if sequence else x.shape[0]
+    costs = {op.name: _fixed(program, op, count) for op in program.operations[1:]}
+    for start in range(0, samples, CHUNK):
+        chunk = x[:, start : start + CHUNK] if sequence else x[start : start + CHUNK]
+        _count_chunk(program, chunk, sequence, count, costs)
+    for cost in costs.values():
+        for name in ("events", "synaptic_operations", "adds", "shifts", "compares", "weight_bytes_read"):
+            setattr(cost, name, getattr(cost, name) / samples)
+    return Cost(tuple(costs.values()), count, samples)
+
+
+def _count_chunk(
+    program: IntegerProgram, x: npt.NDArray[np.int8], sequence: bool, steps: int, costs: dict[str, LayerCost]
+) -> None:
+    state = initial_state(program, x.shape[1] if sequence else x.shape[0])
+    once = set() if sequence else set(static_wires(program, x))
+    for t in range(steps):
+        _, state, wires = step(program, x[t] if sequence else x, state)
+        for operation in program.operations[1:]:
+            if t == 0 or operation.name not in once:
+                _count(program, operation, wires, costs[operation.name])
+
+
+def _fixed(program: IntegerProgram, operation: Operation, steps: int) -> LayerCost:
+    """What does not depend on the samples."""
+    cost = LayerCost(operation.name, kind_of(operation), weight_bytes=weight_bytes_of(operation))
+    cost.table_bytes = sum(
+        4 * array.size for field, array in arrays_of(operation).items() if field != "weight"
+    )
+    elements = prod(program.shapes()[operation.name])
+    if isinstance(operation, Neuron):
+        cost.neurons = elements
+        cost.state_bytes = elements * operation.membrane_bits // 8
+    elif isinstance(operation, Accumulate):
+        cost.state_bytes = 4 * elements
+    cost.state_bytes_moved = float(2 * steps * cost.state_bytes)
+    return cost
+
+
+def _count(
+    program: IntegerProgram, operation: Operation, wires: Mapping[str, IntArray], cost: LayerCost
+) -> None:
+    """Adds one evaluation of one operation, summed over the samples of the batch."""
+    inputs = [wires[source] for source in sources_of(operation)]
+    output = wires[operation.name]
+    match operation:
+        case Linear() | Conv():
+            connections = fan_out(operation, program.shapes()[operation.source])
+            digits = count_digits(inputs[0])
+            events = inputs[0] != 0
+            operations = float((events * connections).sum())
+            cost.events += float(np.count_nonzero(events))
+            cost.synaptic_operations += operations
+            cost.adds += float((digits * connections).sum())
+            # every digit but the lowest, 2^0, is a shifted one
+            cost.shifts += float(((digits - (inputs[0] & 1)) * connections).sum())
+            cost.weight_bytes_read += operations * operation.weight_bits / 8
+        case Neuron():
+            _count_integrator(operation, output, cost)
+            emitted = float(np.count_nonzero(output))
+            cost.events += emitted
+            cost.compares += float(operation.thresholds.shape[1] * output.size)
+            cost.adds += emitted if operation.reset == "soft" else 0.0
+            if operation.leak_shift:  # a leak of 0 clears the membrane, which is no arithmetic
+                cost.shifts += output.size
+                cost.adds += output.size
+        case Accumulate():
+            _count_integrator(operation, output, cost)
+        case MaxPool():
+            cost.compares += float((prod(operation.kernel) - 1) * output.size)
+        case SumPool():
+            cost.adds += float((prod(operation.kernel) - 1) * output.size)
+        case Add():
+            cost.adds += output.size
+            cost.shifts += float(output.size * sum(shift > 0 for shift in operation.shifts))
+        case _:
+            pass
+
+
+def _count_integrator(operation: Neuron | Accumulate, output: IntArray, cost: LayerCost) -> None:
+    biased = np.count_nonzero(operation.bias) * (output.size // operation.bias.size)
+    cost.adds += float(output.size + biased)
+    cost.shifts += float(output.size if operation.current_shift else 0)

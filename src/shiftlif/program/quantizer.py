@@ -1,0 +1,147 @@
+"""The input quantiser: the one place where real numbers become the program's int8 frames (SPEC 9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from shiftlif.errors import DataError, ProgramError
+from shiftlif.program.checks import check_int, fail, frozen_array
+
+Float64 = npt.NDArray[np.float64]
+MAX_EXPONENT = 7
+
+
+@dataclass(frozen=True, eq=False)
+class InputQuantizer:
+    """``x = clip(floor((raw - offset) / scale * 2^exponent + 1/2), -128, 127)``, per channel.
+
+    Attributes:
+        offset: float64 ``[C]``, in the unit of the raw input.
+        scale: float64 ``[C]``, positive, in the unit of the raw input.
+        exponent: 0 to 7; one integer step is ``2^-exponent`` of the normalised input.
+
+    Raises:
+        ProgramError: when a field is not finite, not positive or out of its range.
+    """
+
+    offset: Float64
+    scale: Float64
+    exponent: int
+
+    def __post_init__(self) -> None:
+        where = "InputQuantizer"
+        for field in ("offset", "scale"):
+            array = frozen_array(where, field, getattr(self, field), np.float64, (1,))
+            object.__setattr__(self, field, array)
+            if not np.all(np.isfinite(array)):
+                raise fail(where, field, array.tolist(), "finite numbers")
+        if self.offset.shape != self.scale.shape:
+            raise fail(where, "scale shape", self.scale.shape, f"{self.offset.shape}, as offset has")
+        if np.any(self.scale <= 0):
+            raise fail(where, "scale", self.scale.tolist(), "positive numbers")
+        check_int(where, "exponent", self.exponent, 0, MAX_EXPONENT)
+
+    @property
+    def channels(self) -> int:
+        """How many channels it expects."""
+        return int(self.offset.shape[0])
+
+    def normalize(self, raw: npt.ArrayLike, channel_axis: int = 1) -> Float64:
+        """``(raw - offset) / scale``, float64, same shape.
+
+        Args:
+            raw: real numbers, ``[B, C, ...]``; with time first ``[T, B, C, ...]`` and ``channel_axis=2``.
+            channel_axis: which axis is the channel.
+
+        Raises:
+            DataError: when ``raw`` is not numeric, has no such axis, another channel count, or NaN or inf.
+        """
+        values = _finite(raw, "input")
+        if not 0 <= channel_axis < values.ndim or values.shape[channel_axis] != self.channels:
+            raise DataError(
+                f"input: shape is {values.shape}, expected {self.channels} channels on axis {channel_axis}; "
+                "arrange it as [B, C, ...] or pass channel_axis"
+            )
+        column = (self.channels, *([1] * (values.ndim - channel_axis - 1)))
+        with np.errstate(over="ignore", invalid="ignore"):  # an overflow is clipped like any large value
+            return np.asarray((values - self.offset.reshape(column)) / self.scale.reshape(column))
+
+    def quantize(self, raw: npt.ArrayLike, channel_axis: int = 1) -> npt.NDArray[np.int8]:
+        """The int8 frames of ``raw``; same shape, arguments and errors as `normalize`."""
+        with np.errstate(over="ignore"):
+            scaled = np.floor(self.normalize(raw, channel_axis) * 2.0**self.exponent + 0.5)
+        return np.clip(scaled, -128, 127).astype(np.int8)
+
+    __call__ = quantize
+
+    def dequantize(self, x: npt.NDArray[np.int8]) -> npt.NDArray[np.float32]:
+        """``x * 2^-exponent``: the normalised value a network trains on; exact in float32.
+
+        Raises:
+            DataError: when ``x`` is not int8.
+        """
+        if not isinstance(x, np.ndarray) or x.dtype != np.int8:
+            raise DataError(
+                f"input: dtype is {getattr(x, 'dtype', type(x))}, expected int8; quantize it first"
+            )
+        return x.astype(np.float32) * np.float32(2.0**-self.exponent)
+
+    @classmethod
+    def fit(cls, x_train: npt.ArrayLike, percentile: float = 99.9) -> InputQuantizer:
+        """Offset and scale are each channel's mean and deviation (a constant channel gets scale 1).
+
+        The exponent is the largest of 0 to 7 for which ``percentile`` per cent of the normalised
+        magnitudes stay within ``127 * 2^-exponent``; 0 when none does.
+
+        Args:
+            x_train: training samples only, ``[N, C, ...]``.
+            percentile: above 0, at most 100.
+
+        Raises:
+            DataError: when there is no sample, a wrong rank, NaN or inf, or a bad percentile.
+        """
+        values = _finite(x_train, "x_train")
+        if values.ndim < 2 or values.size == 0:
+            raise DataError(
+                f"x_train: shape is {values.shape}, expected [N, C, ...] with at least one sample"
+            )
+        if not 0 < percentile <= 100:
+            raise DataError(f"percentile is {percentile}, expected a number above 0 and at most 100")
+        axes = (0, *range(2, values.ndim))
+        scale = values.std(axis=axes)
+        # A constant channel can have a deviation of rounding error only; dividing by it would blow noise up.
+        flat = scale <= 1e-12 * np.abs(values).max(axis=axes)
+        fitted = cls(values.mean(axis=axes), np.where(flat, 1.0, scale), 0)
+        magnitudes = np.abs(fitted.normalize(values))
+        allowed = (100.0 - percentile) / 100.0 * magnitudes.size
+        for exponent in range(MAX_EXPONENT, 0, -1):
+            if np.count_nonzero(magnitudes > 127 * 2.0**-exponent) <= allowed:
+                return cls(fitted.offset, fitted.scale, exponent)
+        return fitted
+
+    @classmethod
+    def identity(cls, channels: int) -> InputQuantizer:
+        """For event counts and frames that are integers already: offset 0, scale 1, exponent 0."""
+        if channels < 1:
+            raise ProgramError(f"InputQuantizer: channels is {channels}, expected at least 1")
+        return cls(np.zeros(channels), np.ones(channels), 0)
+
+
+def _finite(raw: npt.ArrayLike, name: str) -> Float64:
+    array: npt.NDArray[Any] = np.asarray(raw)
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{name}: dtype is {array.dtype}, expected real numbers")
+    values = array.astype(np.float64)
+    bad = ~np.isfinite(values)
+    if bad.any():
+        index = tuple(int(i) for i in np.unravel_index(int(np.argmax(bad)), values.shape))
+        sample = f"sample {index[0]}, " if index else ""
+        raise DataError(
+            f"{name}: {sample}index {index} is {values[index]}, expected a finite number "
+            f"({int(bad.sum())} such values); repair or drop the sample"
+        )
+    return values

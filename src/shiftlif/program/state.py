@@ -1,0 +1,67 @@
+"""The interpreter's state and the checks on what is handed to it; nothing is ever re-created silently."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from shiftlif.errors import ProgramError
+from shiftlif.program.checks import check_int
+from shiftlif.program.operations import Accumulate, Neuron
+from shiftlif.program.program import IntegerProgram
+
+State = dict[str, npt.NDArray[Any]]
+
+
+def initial_state(program: IntegerProgram, batch: int) -> State:
+    """Zero membranes int32 ``[batch, C, ...]`` per Neuron and Accumulate, and the counter ``steps``."""
+    check_int("initial_state", "batch", batch, 1, 2**31 - 1)
+    stateful = (op.name for op in program.operations if isinstance(op, (Neuron, Accumulate)))
+    state: State = {name: np.zeros((batch, *program.shapes()[name]), np.int32) for name in stateful}
+    state["steps"] = np.asarray(0, np.int64)
+    return state
+
+
+def check_input(program: IntegerProgram, x: Any, time_axes: int) -> None:
+    """Whether ``x`` is int8 ``[B, *input_shape]`` with ``time_axes`` (0 or 1) axes before.
+
+    Raises:
+        ProgramError: when it is not.
+    """
+    shape = program.input_shape
+    if not isinstance(x, np.ndarray) or x.dtype != np.int8:
+        was = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
+        raise ProgramError(
+            f"input: dtype is {was}, expected an int8 array; use program.quantizer.quantize(raw)"
+        )
+    if x.ndim != len(shape) + 1 + time_axes or x.shape[1 + time_axes :] != shape or x.size == 0:
+        text = ", ".join(map(str, shape))
+        raise ProgramError(
+            f"input: shape is {x.shape}, expected [B, {text}] or [T, B, {text}], none of them 0"
+        )
+
+
+def check_state(program: IntegerProgram, state: State, batch: int, steps: int) -> None:
+    """Whether ``state`` belongs to this program and batch and leaves room for ``steps`` more steps.
+
+    Raises:
+        ProgramError: when it does not; a state is never re-created silently.
+    """
+    expected = {name: array.shape for name, array in initial_state(program, batch).items()}
+    if set(state) != set(expected):
+        raise ProgramError(f"state: holds {sorted(state)}, expected {sorted(expected)}; use initial_state")
+    for name, shape in expected.items():
+        if state[name].shape != shape or state[name].dtype != (np.int64 if name == "steps" else np.int32):
+            raise ProgramError(
+                f"state: '{name}' is {state[name].dtype} {state[name].shape}, expected {shape} for a batch "
+                f"of {batch}; start another batch with initial_state(program, {batch})"
+            )
+    done = int(state["steps"])
+    if done < 0 or done + steps > program.max_steps:
+        raise ProgramError(
+            f"run: {done} steps made and {steps} more asked for, expected at most "
+            f"max_steps={program.max_steps} in all, for which overflow is ruled out; start afresh or build "
+            "the program with a larger max_steps"
+        )

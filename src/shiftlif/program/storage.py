@@ -1,0 +1,52 @@
+"""Writing a file so that a reader sees the old one or the whole new one, never a part."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from os import PathLike
+from pathlib import Path
+
+from shiftlif.errors import ModelFileError
+
+
+def write_atomically(path: str | PathLike[str], content: bytes) -> None:
+    """Writes beside ``path``, flushes to the disk and renames.
+
+    Raises:
+        ModelFileError: when the disk is full, the folder missing or read-only; ``path`` is then untouched
+            and nothing is left beside it.
+    """
+    target = Path(path)
+    temporary: Path | None = None
+    try:
+        handle, text = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+        temporary = Path(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)  # mkstemp makes it private; a model file has ordinary permissions
+        os.replace(temporary, target)
+    except OSError as error:
+        raise ModelFileError(
+            f"{target}: cannot be written ({error.strerror or error}); an existing file is unchanged; "
+            "check the folder, its permissions and the free space"
+        ) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def read_file(path: str | PathLike[str]) -> bytes:
+    """The whole file.
+
+    Raises:
+        ModelFileError: when it cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot be read ({error.strerror or error}); check the path") from error

@@ -1,0 +1,248 @@
+"""Layers that compute with integers held in floats, and still have gradients (SPEC 6 and 9).
+
+In a prepared network every wire carries integers, exactly as in the integer program. Forward, each
+layer computes the program's result; backward, rounding passes gradients straight through and
+emission uses its surrogate. Integers below 2^24 are exact in float32; a layer whose proven bound
+exceeds that computes in float64.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from shiftlif.alphabet import Alphabet
+from shiftlif.network import StatefulLayer
+from shiftlif.neuron.straight_through import straight_through
+from shiftlif.surrogate import Surrogate
+
+EXACT_FLOAT32 = 2**24
+
+
+def round_half_up(x: Tensor) -> Tensor:
+    """Round to integers with the gradient of the identity."""
+    return straight_through(x, torch.floor(x + 0.5))
+
+
+def floor(x: Tensor) -> Tensor:
+    """Floor with the gradient of the identity."""
+    return straight_through(x, torch.floor(x))
+
+
+class IntegerInput(nn.Module):
+    """The int8 frame of a dequantised input: ``x 2**exponent``."""
+
+    def __init__(self, exponent: int) -> None:
+        super().__init__()
+        self.exponent = exponent
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Integers held in floats, same shape."""
+        return torch.floor(x * 2.0**self.exponent + 0.5)
+
+
+class QuantizedSynapse(nn.Module):
+    """Linear or convolution with integer weights ``round(W / delta)`` and no bias.
+
+    Args:
+        weight: float shadow weights ``[out, in, *kernel]``; they are what training changes.
+        delta: real value of one weight unit, one per output channel ``[out]``.
+        bits: 8 or 4, symmetric.
+        geometry: stride, padding, dilation, groups of a convolution, or None for Linear.
+        wide: compute in float64, because the proven bound exceeds 2^24.
+    """
+
+    def __init__(
+        self, weight: Tensor, delta: Tensor, bits: int, geometry: dict[str, Any] | None, *, wide: bool
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight.detach().clone())
+        self.register_buffer("delta", delta.detach().clone())
+        self.delta: Tensor
+        self.bits = bits
+        self.geometry = geometry
+        self.wide = wide
+
+    @property
+    def largest(self) -> int:
+        """The largest weight magnitude, 127 or 7."""
+        return int(2 ** (self.bits - 1) - 1)
+
+    def integer_weight(self) -> Tensor:
+        """Integer weights held in floats, with a straight-through gradient inside the range."""
+        scaled = self.weight / self.delta.view(-1, *(1,) * (self.weight.ndim - 1))
+        return round_half_up(scaled.clamp(-self.largest, self.largest))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Integer currents ``[B, out, ...]`` of integer letters ``[B, in, ...]``."""
+        # Anything but plain float32 (autocast, bfloat16 or TF32 products) would round integers.
+        exact32 = torch.get_float32_matmul_precision() == "highest" and not x.is_cuda
+        wide = self.wide or not (exact32 or self.training)
+        with torch.autocast(x.device.type, enabled=False):
+            dtype = torch.float64 if wide else torch.float32
+            x, weight = x.to(dtype), self.integer_weight().to(dtype)
+            if self.geometry is None:
+                return F.linear(x, weight)
+            convolve = F.conv1d if weight.ndim == 3 else F.conv2d
+            y: Tensor = convolve(x, weight, **self.geometry)
+            return y
+
+    def extra_repr(self) -> str:
+        """What ``print(network)`` shows."""
+        return f"int{self.bits} {list(self.weight.shape)}, {self.geometry or 'linear'}, wide={self.wide}"
+
+
+class _EmitInteger(torch.autograd.Function):
+    """Letters by comparing integer membranes with integer thresholds; backward through the surrogate."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, v: Tensor, thresholds: Tensor, unit: Tensor, alphabet: Alphabet, surrogate: Surrogate
+    ) -> tuple[Tensor, Tensor]:
+        index = torch.zeros(v.shape, dtype=torch.int64, device=v.device)
+        for threshold in thresholds:
+            index += v >= threshold
+        letters = torch.as_tensor(alphabet.integer_levels, dtype=v.dtype, device=v.device)
+        ctx.save_for_backward(v, unit)
+        ctx.alphabet, ctx.surrogate = alphabet, surrogate
+        ctx.mark_non_differentiable(index)
+        return letters[index], index
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None, None]:
+        v, unit = ctx.saved_tensors
+        slope = ctx.surrogate(v * unit, ctx.alphabet) * unit * 2.0**ctx.alphabet.fraction_bits
+        return grads[0] * slope, None, None, None, None
+
+
+class _Integrator(StatefulLayer):
+    """What neurons and the read-out share: a current shift, a bias and the real value of a unit."""
+
+    def __init__(self, bias: Tensor, unit: Tensor, current_shift: int, bias_limit: float, *, wide: bool) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(bias.detach().clone())
+        self.register_buffer("unit", unit.detach().clone())
+        self.unit: Tensor
+        self.current_shift = current_shift
+        self.bias_limit = bias_limit
+        self.wide = wide
+
+    def integer_bias(self) -> Tensor:
+        """Integer bias ``[C]`` held in float64, with a straight-through gradient."""
+        return round_half_up((self.bias.double() / self.unit).clamp(-self.bias_limit, self.bias_limit))
+
+    def _inflow(self, currents: Tensor) -> Tensor:
+        """``(current << shift) + bias``, ``[T, B, C, ...]``."""
+        dtype = torch.float64 if self.wide else torch.float32
+        bias = _by_channel(self.integer_bias().to(dtype), currents.ndim - 1)
+        return currents.to(dtype) * 2.0**self.current_shift + bias
+
+
+def _by_channel(values: Tensor, rank: int) -> Tensor:
+    """``[C]`` or ``[C, n]`` as ``[1, C, 1, ...]`` or ``[n, 1, C, 1, ...]``, to broadcast over ``[B, C, ...]``."""
+    if values.ndim == 2:
+        return values.t().reshape(values.shape[1], 1, -1, *(1,) * (rank - 2))
+    return values.view(1, -1, *(1,) * (rank - 2))
+
+
+class IntegerNeuron(_Integrator):
+    """The program's neuron: ``v -= v >> m``, add, compare, emit, subtract.
+
+    Args:
+        bias: real bias ``[C]`` of the layer's currents.
+        unit: real value of one membrane unit ``[C]``.
+        thresholds: integer membranes ``[C, L]``; the letter is the number of thresholds ``<= v``.
+        resets: integer membranes ``[C, L + 1]`` that each letter subtracts.
+        leak_shift: m, or None for no leak.
+        current_shift: currents are shifted left by this before they are added.
+        alphabet: the letters.
+        surrogate: g(u) for the backward pass.
+        reset: ``soft`` or ``hard``.
+        detach_reset: leave the reset out of the gradient.
+        bias_limit: integer biases are clamped to this magnitude.
+        wide: compute in float64.
+    """
+
+    def __init__(
+        self,
+        bias: Tensor,
+        unit: Tensor,
+        thresholds: Tensor,
+        resets: Tensor,
+        *,
+        leak_shift: int | None,
+        current_shift: int,
+        alphabet: Alphabet,
+        surrogate: Surrogate,
+        reset: str,
+        detach_reset: bool,
+        bias_limit: float,
+        wide: bool,
+    ) -> None:
+        super().__init__(bias, unit, current_shift, bias_limit, wide=wide)
+        self.register_buffer("thresholds", thresholds.detach().clone())
+        self.register_buffer("resets", resets.detach().clone())
+        self.thresholds: Tensor
+        self.resets: Tensor
+        self.leak_shift = leak_shift
+        self.alphabet = alphabet
+        self.surrogate = surrogate
+        self.reset = reset
+        self.detach_reset = detach_reset
+
+    def run(self, currents: Tensor, membrane: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Integer letters, last membrane and all membranes, like `SpikingNeuron.run`."""
+        inflow = self._inflow(currents)
+        rank = inflow.ndim - 1
+        v = torch.zeros_like(inflow[0]) if membrane is None else membrane.to(inflow.dtype)
+        unit = _by_channel(self.unit.to(inflow.dtype), rank)
+        thresholds = _by_channel(self.thresholds.to(inflow.dtype), rank)
+        resets = _by_channel(self.resets.to(inflow.dtype), rank)
+        letters, membranes = [], []
+        for current in inflow.unbind(0):
+            if self.leak_shift is not None:
+                v = v - floor(v * 2.0**-self.leak_shift)
+            v = v + current
+            letter, index = _EmitInteger.apply(v, thresholds, unit, self.alphabet, self.surrogate)
+            v = self._after_reset(v, letter, index, resets, unit)
+            letters.append(letter)
+            membranes.append(v)
+        return torch.stack(letters).float(), v, torch.stack(membranes)
+
+    def _after_reset(self, v: Tensor, letter: Tensor, index: Tensor, resets: Tensor, unit: Tensor) -> Tensor:
+        with torch.no_grad():
+            if self.reset == "soft":
+                amount = torch.zeros_like(v)
+                for i, subtracted in enumerate(resets):
+                    amount += (index == i) * subtracted
+            else:
+                amount = torch.where(letter != 0, v, torch.zeros_like(v))
+        if not self.detach_reset:
+            # Backward, the rounded reset follows the letter it stands for.
+            real = letter * 2.0**-self.alphabet.fraction_bits / unit
+            amount = amount + (real - real.detach())
+        return v - amount
+
+    def extra_repr(self) -> str:
+        """What ``print(network)`` shows."""
+        return (
+            f"{self.alphabet.name}, leak_shift={self.leak_shift}, current_shift={self.current_shift}, "
+            f"reset={self.reset}, wide={self.wide}"
+        )
+
+
+class IntegerReadout(_Integrator):
+    """The program's read-out ``y += (x << shift) + bias``.
+
+    Its outputs are the increments of each step as real class scores, so that their mean over time is
+    what the float network gives; its membranes are the integer sums y.
+    """
+
+    def run(self, currents: Tensor, membrane: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Real class scores ``[T, B, classes]``, last sum and all sums."""
+        inflow = self._inflow(currents)
+        sums = inflow.cumsum(0) if membrane is None else inflow.cumsum(0) + membrane
+        return (inflow * self.unit).float(), sums[-1], sums

@@ -1,0 +1,81 @@
+"""Random changes of training samples, by name.
+
+Each function takes a batch ``[B, C, ...]`` (normalised, float32) and a strength and returns a new batch of
+that shape. Frames ``[B, T, C, ...]`` arrive with time and channels joined, so all frames of a sample
+change alike. The randomness is torch's global generator, which the training task seeds at every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+
+def noise(x: Tensor, strength: float) -> Tensor:
+    """Add Gaussian noise; ``strength`` is its deviation in units of the normalised input."""
+    return x + strength * torch.randn_like(x)
+
+
+def roll(x: Tensor, strength: float) -> Tensor:
+    """Rotate each sample along its last axis by up to ``strength`` of the axis; what leaves comes back."""
+    index, _ = _moved(x, -1, strength)
+    return x.gather(-1, _spread(index, x, -1))
+
+
+def shift(x: Tensor, strength: float) -> Tensor:
+    """Move each sample along every spatial axis by up to ``strength`` of the axis; zeros come in."""
+    for axis in range(2, x.ndim):
+        index, inside = _moved(x, axis, strength)
+        x = x.gather(axis, _spread(index, x, axis)) * _spread(inside, x, axis)
+    return x
+
+
+def mask(x: Tensor, strength: float) -> Tensor:
+    """Zero one span of each sample's last axis, of up to ``strength`` of the axis."""
+    length = x.shape[-1]
+    width = torch.rand(len(x), 1, device=x.device) * strength * length
+    start = torch.rand(len(x), 1, device=x.device) * length
+    position = torch.arange(length, device=x.device)
+    kept = (position < start) | (position >= start + width)
+    return x * _spread(kept, x, -1)
+
+
+def drop_channels(x: Tensor, strength: float) -> Tensor:
+    """Zero each channel of each sample with probability ``strength``."""
+    kept = torch.rand(*x.shape[:2], *(1,) * (x.ndim - 2), device=x.device) >= strength
+    return x * kept
+
+
+AUGMENTATIONS: dict[str, Callable[[Tensor, float], Tensor]] = {
+    "noise": noise,
+    "roll": roll,
+    "shift": shift,
+    "mask": mask,
+    "drop_channels": drop_channels,
+}
+"""Names a configuration file may use."""
+
+
+def augment(x: Tensor, strengths: Mapping[str, float]) -> Tensor:
+    """Every named augmentation in turn, on ``[B, C, ...]``."""
+    for name, strength in strengths.items():
+        x = AUGMENTATIONS[name](x, strength)
+    return x
+
+
+def _moved(x: Tensor, axis: int, strength: float) -> tuple[Tensor, Tensor]:
+    """For each sample, where each position comes from (wrapped), and whether that lies inside: ``[B, n]``."""
+    length = x.shape[axis]
+    reach = int(strength * length)
+    offset = torch.randint(-reach, reach + 1, (len(x), 1), device=x.device)
+    source = torch.arange(length, device=x.device) + offset
+    return source % length, (source >= 0) & (source < length)
+
+
+def _spread(rows: Tensor, x: Tensor, axis: int) -> Tensor:
+    """``[B, n]`` broadcast to the shape of ``x``, n along ``axis``."""
+    shape = [1] * x.ndim
+    shape[0], shape[axis] = rows.shape
+    return rows.view(shape).expand(x.shape)

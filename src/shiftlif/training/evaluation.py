@@ -1,0 +1,40 @@
+"""Scores of a network on a part of a data set, without a trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from shiftlif.network import Network, readout
+from shiftlif.training.batches import Data
+from shiftlif.training.metrics import Scores, confusion, scores
+
+
+def inputs(data: Data, part: str, batch_size: int = 256) -> Iterator[Tensor]:
+    """Network inputs ``[T, B, C, ...]`` of a part, batch by batch, in order."""
+    for frames, _ in data.loader(part, batch_size):
+        yield data.present(frames)
+
+
+@torch.no_grad()
+def predict(network: Network, data: Data, part: str, batch_size: int = 256) -> Tensor:
+    """Class scores ``[N, classes]`` of a part, in evaluation mode, on the network's device."""
+    training = network.training
+    device = next(network.parameters()).device
+    network.eval()
+    try:
+        found = [readout(network(x.to(device))) for x in inputs(data, part, batch_size)]
+    finally:
+        network.train(training)
+    return torch.cat(found).cpu()
+
+
+def evaluate(network: Network, data: Data, part: str, batch_size: int = 256) -> Scores:
+    """`Scores` on ``train``, ``val`` or ``test``."""
+    logits, labels = predict(network, data, part, batch_size), data.parts[part].y
+    return scores(
+        confusion(logits.argmax(1), labels, len(data.classes)), float(F.cross_entropy(logits, labels))
+    )

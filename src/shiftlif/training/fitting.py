@@ -1,0 +1,144 @@
+"""One run from configuration to result."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+import warnings
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from shiftlif.analysis import LayerStatistics, layer_statistics
+from shiftlif.data import Dataset
+from shiftlif.network import Network, calibrate
+from shiftlif.training.batches import Data, make_data
+from shiftlif.training.config import TrainingConfig
+from shiftlif.training.evaluation import evaluate, inputs
+from shiftlif.training.loop import Trained, train
+from shiftlif.training.metrics import Scores
+from shiftlif.training.runs import build_network, load_dataset, open_run, resolve, write_input, write_result
+
+
+@dataclass(frozen=True, eq=False)
+class RunResult:
+    """What a run gave.
+
+    Attributes:
+        folder: the run folder.
+        config: resolved.
+        network: at its best epoch.
+        data: the quantised data set.
+        trained: how training went.
+        test: scores on the test part, measured once, at the best epoch.
+        layers: per-layer statistics on the validation part.
+        summary: what ``summary.json`` holds.
+    """
+
+    folder: Path
+    config: TrainingConfig
+    network: Network
+    data: Data
+    trained: Trained
+    test: Scores
+    layers: tuple[LayerStatistics, ...]
+    summary: dict[str, Any]
+
+
+def fit(
+    config: TrainingConfig,
+    run_dir: str | Path,
+    *,
+    dataset: Dataset | None = None,
+    resume: bool = False,
+    progress: bool = True,
+) -> RunResult:
+    """Train a network and write the run folder (see `shiftlif.training.runs`).
+
+    The epoch is chosen by validation accuracy; the test part is looked at once, at the end. Resuming
+    gives the weights of an uninterrupted run (bit for bit on a CPU).
+
+    Args:
+        config: see `TrainingConfig`.
+        run_dir: a new folder, or with ``resume`` one of the same configuration.
+        dataset: used instead of loading ``config.dataset``.
+        resume: continue a run that was interrupted; starts one where there is none.
+        progress: show a progress bar.
+
+    Raises:
+        ConfigurationError: the configuration is wrong or does not fit the folder.
+        DataError: the data are unusable.
+        ModelFileError: the folder cannot be written.
+        KeyboardInterrupt: interrupted; ``resume`` continues after the last whole epoch.
+    """
+    start = time.perf_counter()
+    folder = Path(run_dir)
+    dataset = load_dataset(config) if dataset is None else dataset
+    config = resolve(config, dataset)
+    assert config.steps is not None
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    data = make_data(dataset, config.steps)
+    network = initial_network(config, data)
+    first = (
+        int(os.environ.get("LOCAL_RANK", "0")) == 0
+    )  # of the processes of a multi-device run; it alone writes
+    if first:
+        open_run(folder, config, resume=resume)
+        write_input(folder, data, dataset.front_end)
+    trained = train(network, data, config, folder=folder, resume=resume, progress=progress)
+    layers = tuple(layer_statistics(network, inputs(data, "val")))
+    test = evaluate(network, data, "test")
+    findings = [finding for layer in layers for finding in layer.findings()]
+    for finding in findings:
+        warnings.warn(finding, stacklevel=2)
+    summary = {
+        "dataset": dataset.name,
+        "model": config.model,
+        "neuron": config.neuron.kind,
+        "steps": config.steps,
+        "parameters": network.n_parameters,
+        "best_epoch": trained.best_epoch,
+        "epochs": trained.epochs,
+        "validation": trained.validation.to_dict(),
+        "test": test.to_dict(),
+        "majority": dataset.majority,
+        "events_per_neuron_per_inference": _events_per_inference(layers, config.steps),
+        "layers": [layer.to_dict() for layer in layers],
+        "warnings": findings,
+        "seconds": round(time.perf_counter() - start, 2),
+        "versions": versions(),
+    }
+    if first:
+        write_result(folder, network, summary)
+    return RunResult(folder, config, network, data, trained, test, layers, summary)
+
+
+def initial_network(config: TrainingConfig, data: Data) -> Network:
+    """The network before training: seeded weights, scales calibrated where ``config`` asks for it."""
+    torch.manual_seed(config.seed)
+    network = build_network(config, data.sample_shape, len(data.classes))
+    if config.calibrate != "none":
+        frames, _ = next(iter(data.training_loader(max(config.batch_size, 256), config.seed)))
+        calibrate(network, data.present(frames), method=config.calibrate)
+    return network
+
+
+def versions() -> dict[str, str]:
+    """Versions of what produced a result."""
+    found = {"python": platform.python_version()}
+    for package in ("shiftlif", "torch", "lightning", "numpy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def _events_per_inference(layers: tuple[LayerStatistics, ...], steps: int) -> float:
+    neurons = sum(layer.neurons for layer in layers)
+    return steps * sum(layer.events * layer.neurons for layer in layers) / max(1, neurons)

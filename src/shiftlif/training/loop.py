@@ -1,0 +1,253 @@
+"""The one training loop: Lightning's trainer around `Classification`, with one keeper of state.
+
+Float training and quantisation-aware fine-tuning both go through `train`.
+"""
+
+from __future__ import annotations
+
+import copy
+import csv
+import inspect
+import io
+import logging
+import math
+import signal
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
+
+from shiftlif.errors import ConfigurationError, DataError
+from shiftlif.network import Network
+from shiftlif.program.storage import write_atomically
+from shiftlif.training.batches import Data
+from shiftlif.training.config import TrainingConfig
+from shiftlif.training.metrics import Scores
+from shiftlif.training.task import Classification
+
+LAST = Path("checkpoints") / "last.ckpt"
+HISTORY = "metrics.csv"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How training went; the network holds the weights of the best epoch.
+
+    Attributes:
+        best_epoch: counted from 1; highest validation accuracy, then lowest validation loss.
+        epochs: how many were run.
+        validation: scores of the best epoch.
+        history: one row of figures per epoch.
+    """
+
+    best_epoch: int
+    epochs: int
+    validation: Scores
+    history: tuple[dict[str, float], ...]
+
+
+class Keeper(Checkpoint):
+    """Keeps the history and the best epoch, stops early, and writes what a run folder holds.
+
+    It is the only thing that writes during training. Every file is written beside and renamed, the
+    checkpoint to resume from last, so a run that is killed at any moment can be resumed.
+
+    Args:
+        folder: the run folder; None keeps everything in memory.
+        patience: epochs without a better one before training stops; None never stops.
+    """
+
+    def __init__(self, folder: Path | None, patience: int | None) -> None:
+        self.folder = folder
+        self.patience = patience
+        self.history: list[dict[str, float]] = []
+        self.best_epoch = 0
+        self.best_weights: dict[str, Tensor] = {}
+
+    @property
+    def best_row(self) -> dict[str, float]:
+        """Figures of the best epoch."""
+        return self.history[self.best_epoch - 1]
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint holds of this; the best weights are part of it, so resuming needs one file."""
+        return {"history": self.history, "best_epoch": self.best_epoch, "best_weights": self.best_weights}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue from a checkpoint."""
+        self.history = list(state_dict["history"])
+        self.best_epoch = int(state_dict["best_epoch"])
+        self.best_weights = dict(state_dict["best_weights"])
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Note the epoch, keep the best, write the files, and stop where patience is over."""
+        assert isinstance(pl_module, Classification)
+        row = {"epoch": float(len(self.history) + 1), **pl_module.figures()}
+        if not math.isfinite(row["train/loss"] + row["val/loss"]):
+            raise ConfigurationError(
+                f"training diverged: in epoch {len(self.history) + 1} the loss is {row['train/loss']} on the "
+                f"training part and {row['val/loss']} on the validation part; lower learning_rate"
+            )
+        self.history.append(row)
+        improved = self.best_epoch == 0 or _rank(row) > _rank(self.best_row)
+        if improved:
+            self.best_epoch = len(self.history)
+            self.best_weights = {
+                name: value.detach().cpu().clone() for name, value in pl_module.network.state_dict().items()
+            }
+        self._stop_when_over(trainer)
+        if self.folder is not None:
+            self._write(trainer, self.folder)
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """A resumed run that had stopped early does not go on."""
+        self._stop_when_over(trainer)
+
+    def _stop_when_over(self, trainer: lightning.Trainer) -> None:
+        if self.patience is not None and len(self.history) - self.best_epoch >= self.patience:
+            trainer.should_stop = True
+
+    def _write(self, trainer: lightning.Trainer, folder: Path) -> None:
+        checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
+        if not trainer.is_global_zero:
+            return
+        write_atomically(folder / HISTORY, history_csv(self.history))
+        stream = io.BytesIO()
+        torch.save(checkpoint, stream)
+        write_atomically(folder / LAST, stream.getvalue())
+
+
+def _rank(row: dict[str, float]) -> tuple[float, float]:
+    return row["val/accuracy"], -row["val/loss"]
+
+
+def history_csv(history: list[dict[str, float]]) -> bytes:
+    """The rows as CSV text, one column per figure."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows([{**row, "epoch": int(row["epoch"])} for row in history])
+    return text.getvalue().encode()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning's advice about workers, loggers and devices out of the user's terminal."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"lightning\..*")
+        warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+def train(
+    network: Network,
+    data: Data,
+    config: TrainingConfig,
+    *,
+    folder: Path | None = None,
+    resume: bool = False,
+    progress: bool = True,
+) -> Trained:
+    """Train a network in place and leave it, in evaluation mode on the CPU, at its best epoch.
+
+    Args:
+        network: float or prepared.
+        data: see `shiftlif.training.batches.make_data`.
+        config: epochs, rates, penalties, devices and seed.
+        folder: an existing run folder to write to; None writes nothing.
+        resume: continue from the folder's last checkpoint, where there is one.
+        progress: show a progress bar.
+
+    Raises:
+        ConfigurationError: the accelerator or the devices are not there.
+        DataError: training gave a loss that is not finite, or the checkpoint is unusable.
+        ModelFileError: the folder cannot be written.
+        KeyboardInterrupt: training was interrupted; the last whole epoch is in the folder.
+    """
+    task = Classification(
+        network, config, present=data.present, n_classes=len(data.classes), temporal=data.temporal
+    )
+    keeper = Keeper(folder, config.patience)
+    with _quiet():
+        trainer = _trainer(config, keeper, folder, progress)
+        last = None if folder is None or not resume or not (folder / LAST).is_file() else folder / LAST
+        loaders = data.training_loader(config.batch_size, config.seed), data.loader("val")
+        with _interrupts_as_usual(trainer):
+            trainer.fit(task, *loaders, ckpt_path=None if last is None else str(last), **_ONLY_WEIGHTS)
+    if not keeper.history:
+        raise DataError("training ended before its first epoch did; run it again")
+    network.load_state_dict(keeper.best_weights)
+    network.cpu().eval()
+    best = keeper.best_row
+    return Trained(
+        keeper.best_epoch,
+        len(keeper.history),
+        Scores(**{name: best[f"val/{name}"] for name in Scores.__dataclass_fields__}),
+        tuple(copy.deepcopy(keeper.history)),
+    )
+
+
+# Nothing in a checkpoint is executed. Before Lightning 2.6 torch's own default says the same.
+_ONLY_WEIGHTS: dict[str, Any] = (
+    {"weights_only": True} if "weights_only" in inspect.signature(lightning.Trainer.fit).parameters else {}
+)
+
+
+@contextmanager
+def _interrupts_as_usual(trainer: lightning.Trainer) -> Iterator[None]:
+    """Lightning turns Ctrl-C into an exit and then ignores further ones; undo both."""
+    main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit:
+        if trainer.interrupted:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        if main:
+            signal.signal(signal.SIGINT, handler)
+
+
+def _trainer(
+    config: TrainingConfig, keeper: Keeper, folder: Path | None, progress: bool
+) -> lightning.Trainer:
+    logger = False if folder is None else TensorBoardLogger(folder, name="tensorboard", version="")
+    try:
+        return lightning.Trainer(
+            accelerator=config.accelerator,
+            devices=config.devices,
+            max_epochs=config.epochs,
+            callbacks=[keeper],
+            logger=logger,
+            enable_progress_bar=progress,
+            enable_model_summary=False,
+            enable_checkpointing=True,
+            num_sanity_val_steps=0,
+            log_every_n_steps=1_000_000,
+            use_distributed_sampler=True,
+        )
+    except (ValueError, RuntimeError, ImportError) as error:
+        if isinstance(error, ConfigurationError):
+            raise
+        text = " ".join(str(error).split())
+        raise ConfigurationError(
+            f"accelerator={config.accelerator!r}, devices={config.devices!r}: {text}; 'cpu' and 1 always work"
+        ) from None
