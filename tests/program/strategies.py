@@ -6,6 +6,7 @@ from math import prod
 
 import numpy as np
 from hypothesis import strategies as st
+
 from shiftlif.alphabet import Binary, PowerOfTwo, Ternary, Uniform
 from shiftlif.program import (
     Accumulate,

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
+
 from shiftlif.errors import ProgramError
-from shiftlif.program import initial_state, run, step
+from shiftlif.program import Accumulate, Linear, initial_state, run, step
 
 from . import naive
 from .examples import frames, tiny
@@ -130,10 +133,6 @@ def test_a_sample_does_not_depend_on_its_batch(program, seed):
 
 
 def test_ties_go_to_the_lowest_class():
-    import dataclasses
-
-    from shiftlif.program import Accumulate, Linear
-
     program = tiny()
     operations = (
         *program.operations[:3],

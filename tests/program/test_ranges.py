@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from shiftlif.errors import ProgramError, RangeError
 from shiftlif.program import (
     Accumulate,
@@ -15,14 +16,16 @@ from shiftlif.program import (
     analyse,
     initial_state,
     largest_safe_steps,
+    membrane,
     run,
     step,
     with_proven_widths,
 )
+from shiftlif.program.interpreter import fire
 from shiftlif.program.membrane import EXACT_STEPS, Interval, membrane_range
 from shiftlif.program.shift_add import convolve, linear
 
-from .examples import frames, neuron, tiny
+from .examples import frames, tiny
 from .strategies import programs, random_frames, random_neuron, seeds
 
 
@@ -85,7 +88,7 @@ def test_an_all_maximum_input_reaches_the_bound_of_a_grouped_convolution():
     for channel in range(4):
         x = np.zeros((1, 4, 9), np.int64)
         group = slice(2 * (channel // 2), 2 * (channel // 2) + 2)
-        x[0, group, [[0], [2], [4]]] = np.where(weight[channel].T > 0, 127, -128)[:, :]
+        x[0, group, 0:5:2] = np.where(weight[channel] > 0, 127, -128)
         assert convolve(weight, x, (2,), (0,), (2,), 2)[0, channel, 0] == reached.high[channel]
     assert analyse(ops, 1)["f"].output.high.tolist() == np.repeat(reached.high, 3).tolist()
 
@@ -130,24 +133,19 @@ def run_before_maximum(program):
 
 
 def test_only_reachable_letters_are_on_the_wire():
-    # the membrane is cleared at every step and the current is at most 6: letter 2 (at 8) never appears
-    ops = list(tiny(leak_shift=0).operations)
-    ops[0:2] = [
-        Input("x", (1,)),
-        Linear("w0", "x", np.array([[0]], np.int8)),
-        neuron("w0", name=None) if False else Linear("current", "w0", np.array([[1]], np.int8)),
-    ]
-    ranges = analyse(ops, 9)
-    assert (ranges["neuron"].low, ranges["neuron"].high) == (0, 0)
-    biased = [*ops[:3], neuron(bias=np.array([6], np.int32), leak_shift=0), *ops[4:]]
-    assert (analyse(biased, 9)["neuron"].low, analyse(biased, 9)["neuron"].high) == (1, 1)
+    # silent input, membrane cleared at every step: the bias alone decides, and 6 lies between 4 and 8
+    def letters(bias):
+        ops = list(tiny(leak_shift=0, bias=np.array([bias], np.int32)).operations)
+        ops[1] = Linear("current", "x", np.array([[0]], np.int8))
+        reached = analyse(ops, 9)["neuron"]
+        return reached.low, reached.high
+
+    assert [letters(bias) for bias in (0, 3, 4, 6, 8)] == [(0, 0), (0, 0), (1, 1), (1, 1), (2, 2)]
 
 
 @settings(max_examples=150, deadline=None)
 @given(seeds, st.integers(1, 60), st.integers(-3000, 3000), st.integers(0, 2000))
 def test_the_closed_form_never_undercuts_the_exact_recurrence(seed, steps, low, width):
-    import shiftlif.program.membrane as membrane
-
     unit = random_neuron(np.random.default_rng(seed), "n", "x", 2)
     current = Interval(np.array([low, -low]), np.array([low + width, -low + width]))
     exact = membrane_range(unit, current, steps)
@@ -168,8 +166,6 @@ def test_the_closed_form_never_undercuts_the_exact_recurrence(seed, steps, low, 
 @settings(max_examples=100, deadline=None)
 @given(seeds, st.integers(-3000, 3000), st.integers(0, 2000))
 def test_random_currents_stay_within_the_membrane_range(seed, low, width):
-    from shiftlif.program.interpreter import fire
-
     rng = np.random.default_rng(seed)
     unit = random_neuron(rng, "n", "x", 1)
     scaled = Interval(np.array([low]), np.array([low + width])).scaled(
@@ -247,3 +243,29 @@ def test_a_chain_of_dense_layers_overflows_at_the_layer_that_does():
     ops.append(Accumulate("y", "w4", 0, np.zeros(1, np.int32)))
     with pytest.raises(RangeError, match="Linear 'w3'"):  # 128 * 127^4 > 2^31 > 128 * 127^3
         analyse(ops, 1)
+
+
+def signed(**changes):
+    """Letters -1, 0, 1 at thresholds -7 and 8 with resets of 100; long enough for the closed form."""
+    return tiny(
+        leak_shift=None,
+        max_steps=10 * EXACT_STEPS,
+        membrane_bits=32,
+        thresholds=np.array([[-7, 8]], np.int32),
+        resets=np.array([[-100, 0, 100]], np.int32),
+        letters=np.array([-1, 0, 1], np.int32),
+        **changes,
+    ).ranges["neuron"]
+
+
+def test_negative_letters_take_from_the_growth_below_what_positive_ones_take_above():
+    reached = signed()
+    # the first step reaches furthest by firing the other way: 8 - 100 and -8 + 100
+    assert reached.after.low[0] == -92 - (10 * EXACT_STEPS - 1) * (128 - 100)
+    assert reached.after.high[0] == 92 + (10 * EXACT_STEPS - 1) * (127 - 100)
+
+
+def test_a_hard_reset_bounds_a_membrane_without_a_leak_on_both_sides():
+    reached = signed(reset="hard")
+    assert (reached.after.low[0], reached.after.high[0]) == (-7, 7)
+    assert (reached.before.low[0], reached.before.high[0]) == (-7 - 128, 7 + 127)

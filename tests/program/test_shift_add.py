@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
 from shiftlif.program.shift_add import convolve, count_digits, digit_planes, linear
 
 from . import naive

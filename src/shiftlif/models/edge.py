@@ -49,55 +49,69 @@ def dense(input_shape: tuple[int, ...], n_classes: int, neuron: NeuronFactory, *
     )
 
 
+_CONVOLUTIONS: dict[int, tuple[Callable[..., nn.Module], ...]] = {
+    1: (nn.Conv1d, nn.BatchNorm1d, nn.MaxPool1d, nn.AvgPool1d),
+    2: (nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d),
+}
+
+
+def _convolutional(
+    input_shape: tuple[int, ...],
+    n_classes: int,
+    neuron: NeuronFactory,
+    stages: tuple[tuple[int, int], ...],
+    positions: int,
+) -> Network:
+    """Stages of convolution, batch norm and neuron; each but the last halves every axis.
+
+    Args:
+        input_shape: ``(C, *spatial)``.
+        n_classes: length of the read-out.
+        neuron: makes a fresh neuron for each stage.
+        stages: ``(channels, odd kernel)`` of each.
+        positions: how many averaged positions along each axis the read-out sees.
+    """
+    conv, norm, max_pool, average_pool = _CONVOLUTIONS[len(input_shape) - 1]
+    channels, spatial = input_shape[0], input_shape[1:]
+    layers: list[nn.Module] = []
+    for i, (width, kernel) in enumerate(stages):
+        if i > 0:
+            layers.append(max_pool(2))
+            spatial = tuple(n // 2 for n in spatial)
+        layers += [conv(channels, width, kernel, padding=kernel // 2, bias=False), norm(width), neuron()]
+        channels = width
+    window = tuple(max(n // positions, 1) for n in spatial)
+    features = channels * math.prod(n // w for n, w in zip(spatial, window, strict=True))
+    layers += [average_pool(window), nn.Flatten(), nn.Dropout(0.2), nn.Linear(features, n_classes)]
+    return Network(*layers, input_shape=input_shape)
+
+
 def conv1d(input_shape: tuple[int, ...], n_classes: int, neuron: NeuronFactory, *, width: int = 32) -> Network:
-    """Three convolutions over time ``[C, L]``, average pooling between them, and one read-out."""
+    """Three convolutions over time ``[C, L]``, max pooling of letters between them, one read-out.
+
+    Arguments as for `dense`; ``width`` is the number of channels of the first two convolutions.
+
+    Raises:
+        ConfigurationError: the samples are not ``(channels, time >= 16)``.
+    """
     if len(input_shape) != 2 or input_shape[1] < 16:
         raise ConfigurationError(f"model conv1d needs samples (channels, time >= 16), got {input_shape}")
-    channels, length = input_shape
-    return Network(
-        nn.Conv1d(channels, width, 5, padding=2, bias=False),
-        nn.BatchNorm1d(width),
-        neuron(),
-        nn.AvgPool1d(2),
-        nn.Conv1d(width, width, 5, padding=2, bias=False),
-        nn.BatchNorm1d(width),
-        neuron(),
-        nn.AvgPool1d(2),
-        nn.Conv1d(width, 2 * width, 3, padding=1, bias=False),
-        nn.BatchNorm1d(2 * width),
-        neuron(),
-        nn.AvgPool1d(length // 4 // 4),
-        nn.Flatten(),
-        nn.Dropout(0.2),
-        nn.Linear(2 * width * (length // 4 // (length // 4 // 4)), n_classes),
-        input_shape=input_shape,
-    )
+    return _convolutional(input_shape, n_classes, neuron, ((width, 5), (width, 5), (2 * width, 3)), 4)
 
 
 def conv2d(input_shape: tuple[int, ...], n_classes: int, neuron: NeuronFactory, *, width: int = 16) -> Network:
-    """Three 3 x 3 convolutions over images ``[C, H, W]``, pooling between them, and one read-out."""
+    """Three 3 x 3 convolutions over images ``[C, H, W]``, max pooling of letters between them, one read-out.
+
+    Arguments as for `dense`; ``width`` is the number of channels of the first convolution.
+
+    Raises:
+        ConfigurationError: the samples are not ``(channels, height >= 8, width >= 8)``.
+    """
     if len(input_shape) != 3 or min(input_shape[1:]) < 8:
-        raise ConfigurationError(f"model conv2d needs samples (channels, height >= 8, width >= 8), got {input_shape}")
-    channels, height, breadth = input_shape
-    features = 4 * width * (height // 4 // 2) * (breadth // 4 // 2)
-    return Network(
-        nn.Conv2d(channels, width, 3, padding=1, bias=False),
-        nn.BatchNorm2d(width),
-        neuron(),
-        nn.AvgPool2d(2),
-        nn.Conv2d(width, 2 * width, 3, padding=1, bias=False),
-        nn.BatchNorm2d(2 * width),
-        neuron(),
-        nn.AvgPool2d(2),
-        nn.Conv2d(2 * width, 4 * width, 3, padding=1, bias=False),
-        nn.BatchNorm2d(4 * width),
-        neuron(),
-        nn.AvgPool2d(2),
-        nn.Flatten(),
-        nn.Dropout(0.2),
-        nn.Linear(features, n_classes),
-        input_shape=input_shape,
-    )
+        raise ConfigurationError(
+            f"model conv2d needs samples (channels, height >= 8, width >= 8), got {input_shape}"
+        )
+    return _convolutional(input_shape, n_classes, neuron, ((width, 3), (2 * width, 3), (4 * width, 3)), 2)
 
 
 MODELS: dict[str, Callable[..., Network]] = {"dense": dense, "conv1d": conv1d, "conv2d": conv2d}

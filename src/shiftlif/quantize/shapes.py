@@ -33,7 +33,7 @@ def layer_shapes(network: Network) -> dict[str, tuple[int, ...]]:
     network.eval()
     try:
         with torch.no_grad():
-            network(direct_code(parameter.new_zeros(1, *network.input_shape), 1))
+            network(direct_code(parameter.new_zeros(2, *network.input_shape), 1))
     except RuntimeError as error:
         raise NetworkError(f"the layers do not fit an input of shape {network.input_shape}: {error}") from error
     finally:

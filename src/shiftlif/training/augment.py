@@ -18,6 +18,11 @@ def noise(x: Tensor, strength: float) -> Tensor:
     return x + strength * torch.randn_like(x)
 
 
+def gain(x: Tensor, strength: float) -> Tensor:
+    """Multiply each channel of each sample by a factor around 1; ``strength`` is its deviation."""
+    return x * (1 + strength * torch.randn(*x.shape[:2], *(1,) * (x.ndim - 2), device=x.device))
+
+
 def roll(x: Tensor, strength: float) -> Tensor:
     """Rotate each sample along its last axis by up to ``strength`` of the axis; what leaves comes back."""
     index, _ = _moved(x, -1, strength)
@@ -50,6 +55,7 @@ def drop_channels(x: Tensor, strength: float) -> Tensor:
 
 AUGMENTATIONS: dict[str, Callable[[Tensor, float], Tensor]] = {
     "noise": noise,
+    "gain": gain,
     "roll": roll,
     "shift": shift,
     "mask": mask,

@@ -114,36 +114,37 @@ class TrainingConfig(_Frozen):
         augment: strength by name, see `shiftlif.training.augment.AUGMENTATIONS`.
         qat_bits, qat_epochs, qat_learning_rate: of the quantisation-aware stage after training.
         accelerator, devices: passed to the Lightning trainer.
-        threads: torch's CPU threads; None leaves torch's choice.
+        threads: torch's CPU threads; None leaves torch's choice. More than one slows small networks down on a
+            busy machine, and makes results depend on the machine.
     """
 
     dataset: str
     model: Literal["dense", "conv1d", "conv2d", "auto"] = "auto"
-    width: int | None = Field(None, ge=1)
+    width: int | None = Field(default=None, ge=1)
     neuron: NeuronConfig = NeuronConfig()
-    steps: int | None = Field(None, ge=1, le=1024)
-    epochs: int = Field(20, ge=1)
-    batch_size: int = Field(64, ge=2)  # batch normalisation needs two
-    learning_rate: float = Field(2e-3, gt=0, lt=math.inf)
-    scale_learning_rate: float | None = Field(None, gt=0, lt=math.inf)
-    weight_decay: float = Field(0.01, ge=0, lt=math.inf)
-    warmup: float = Field(0.1, ge=0, lt=1)
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
-    seed: int = Field(0, ge=0, lt=2**32)
-    split_seed: int = Field(0, ge=0, lt=2**32)
-    val_fraction: float = Field(0.15, gt=0, lt=1)
+    steps: int | None = Field(default=None, ge=1, le=1024)
+    epochs: int = Field(default=20, ge=1)
+    batch_size: int = Field(default=64, ge=2)  # batch normalisation needs two
+    learning_rate: float = Field(default=2e-3, gt=0, lt=math.inf)
+    scale_learning_rate: float | None = Field(default=None, gt=0, lt=math.inf)
+    weight_decay: float = Field(default=0.01, ge=0, lt=math.inf)
+    warmup: float = Field(default=0.1, ge=0, lt=1)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    split_seed: int = Field(default=0, ge=0, lt=2**32)
+    val_fraction: float = Field(default=0.15, gt=0, lt=1)
     calibrate: Literal["none", "quantile", "error"] = "none"
-    patience: int | None = Field(None, ge=1)
-    rate_target: float = Field(0.1, ge=0, le=1)
-    rate_weight: float = Field(0.0, ge=0, lt=math.inf)
+    patience: int | None = Field(default=None, ge=1)
+    rate_target: float = Field(default=0.1, ge=0, le=1)
+    rate_weight: float = Field(default=0.0, ge=0, lt=math.inf)
     rate_penalty: Literal["hinge", "squared"] = "hinge"
     augment: dict[str, float] = {}
     qat_bits: Literal[8, 4] | None = None
-    qat_epochs: int = Field(0, ge=0)
-    qat_learning_rate: float = Field(2e-4, gt=0, lt=math.inf)
+    qat_epochs: int = Field(default=0, ge=0)
+    qat_learning_rate: float = Field(default=2e-4, gt=0, lt=math.inf)
     accelerator: str = "cpu"
     devices: int | Literal["auto"] = 1
-    threads: int | None = Field(None, ge=1)
+    threads: int | None = Field(default=1, ge=1)
 
     @field_validator("augment")
     @classmethod

@@ -21,7 +21,15 @@ from shiftlif.training.config import TrainingConfig
 from shiftlif.training.evaluation import evaluate, inputs
 from shiftlif.training.loop import Trained, train
 from shiftlif.training.metrics import Scores
-from shiftlif.training.runs import build_network, load_dataset, open_run, resolve, write_input, write_result
+from shiftlif.training.runs import (
+    build_network,
+    load_dataset,
+    open_run,
+    resolve,
+    use_threads,
+    write_input,
+    write_result,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +88,7 @@ def fit(
     dataset = load_dataset(config) if dataset is None else dataset
     config = resolve(config, dataset)
     assert config.steps is not None
-    if config.threads is not None:
-        torch.set_num_threads(config.threads)
+    use_threads(config)
     data = make_data(dataset, config.steps)
     network = initial_network(config, data)
     first = (

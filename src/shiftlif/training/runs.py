@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import safetensors.torch
+import torch
 from safetensors import SafetensorError
 
 from shiftlif.data import Dataset, load
@@ -94,6 +95,12 @@ def resolve(config: TrainingConfig, dataset: Dataset) -> TrainingConfig:
     return config.model_copy(update={"model": model, "steps": steps})
 
 
+def use_threads(config: TrainingConfig) -> None:
+    """Give torch the configured number of CPU threads, for the whole process."""
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+
+
 def build_network(config: TrainingConfig, sample_shape: tuple[int, ...], n_classes: int) -> Network:
     """The untrained network of a resolved configuration; weights come from torch's global generator."""
     width = {} if config.width is None else {"width": config.width}
@@ -116,7 +123,7 @@ def open_run(folder: Path, config: TrainingConfig, *, resume: bool) -> None:
     if existing.exists():
         if not resume:
             raise ConfigurationError(
-                f"run folder {folder} holds a run already; resume it (--resume) or choose another folder (--out)"
+                f"run folder {folder} holds a run already; resume it (--resume) or take another (--out)"
             )
         stored, wanted = load_config(existing).model_dump(), config.model_dump()
         free = ("accelerator", "devices", "threads")  # where a run is computed may change

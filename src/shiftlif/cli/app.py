@@ -1,0 +1,66 @@
+"""The Typer application: which commands there are. Their imports are light; heavy ones wait inside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from shiftlif.cli.compile import compile_run
+from shiftlif.cli.datasets import datasets
+from shiftlif.cli.demo import demo
+from shiftlif.cli.info import info
+from shiftlif.cli.output import guarded
+from shiftlif.cli.run import run
+from shiftlif.cli.train import train
+from shiftlif.cli.verify import verify
+
+app = typer.Typer(
+    name="shiftlif",
+    help="Train multi-level spiking networks; run exactly what was trained as multiplier-free integer code.",
+    epilog="Example: shiftlif demo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            typer.echo(f"shiftlif {version('shiftlif')}")
+        except PackageNotFoundError:
+            typer.echo("shiftlif (not installed)")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
+    "demo": (demo, "shiftlif demo"),
+    "train": (train, "shiftlif train digits --neuron ShiftLIF --steps 4 --epochs 15 --out runs/digits"),
+    "compile": (compile_run, "shiftlif compile runs/digits --bits 8 --vectors vectors.npz"),
+    "verify": (
+        verify,
+        "shiftlif verify runs/digits, or: shiftlif verify program.safetensors --vectors vectors.npz",
+    ),
+    "run": (
+        run,
+        "shiftlif run program.safetensors x.csv, or: cat x.csv | shiftlif run program.safetensors",
+    ),
+    "info": (info, "shiftlif info program.safetensors"),
+    "datasets": (datasets, "shiftlif datasets"),
+}
+for _name, (_function, _example) in COMMANDS.items():
+    app.command(_name, epilog=f"Example: {_example}")(guarded(_function))

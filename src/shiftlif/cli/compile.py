@@ -1,0 +1,117 @@
+"""``shiftlif compile``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from shiftlif.cli.output import percent, show_pairs
+
+if TYPE_CHECKING:
+    from shiftlif.training.deployment import Deployed
+    from shiftlif.training.runs import Run
+
+PROGRAM = "program.safetensors"
+PREPARED = "prepared.safetensors"
+VECTOR_SAMPLES = 16
+
+
+def compile_run(
+    run: Annotated[Path, typer.Argument(help="Run folder of 'shiftlif train'.")],
+    bits: Annotated[int, typer.Option(help="Weight bits, 8 or 4.")] = 8,
+    qat_epochs: Annotated[
+        int | None, typer.Option(min=0, help="Quantisation-aware epochs. [default: the run's qat_epochs]")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Model file. [default: RUN/program.safetensors]")] = None,
+    vectors: Annotated[
+        Path | None, typer.Option(help="Also record golden vectors of 16 test samples here (.npz).")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Turn a run into an integer program and verify it on the whole test part.
+
+    Scales are absorbed, weights quantised (and fine-tuned with --qat-epochs), and every letter and
+    membrane of the program is compared with the prepared network's.
+    """
+    from shiftlif.training.runs import load_run
+
+    loaded = load_run(run)
+    epochs = loaded.config.qat_epochs if qat_epochs is None else qat_epochs
+    data = loaded.data()
+    deployed = deploy_run(loaded, data, bits, epochs, quiet=quiet)
+    target = out if out is not None else run / PROGRAM
+    save(deployed, target)
+    if vectors is not None:
+        record_vectors(deployed.program, data.frames("test"), data.temporal, vectors)
+    show_pairs(
+        f"{loaded.summary['dataset']}: int{bits} program",
+        {
+            **accuracies(deployed),
+            "operations": len(deployed.program.operations),
+            "weights": f"{deployed.program.parameters:,} in {deployed.program.weight_bytes:,} bytes",
+            "digest": deployed.program.digest()[:16],
+            "program": target,
+            **({} if vectors is None else {"golden vectors": vectors}),
+            "next": f"shiftlif info {target}",
+        },
+    )
+
+
+def deploy_run(loaded: Run, data: Any, bits: int, qat_epochs: int, *, quiet: bool) -> Deployed:
+    """`shiftlif.training.deployment.deploy` with the provenance of a run; shared with ``demo``."""
+    from shiftlif.training.deployment import deploy
+
+    summary = loaded.summary
+    metadata = {
+        "dataset": summary["dataset"],
+        "front_end": loaded.front_end,
+        "neuron": loaded.config.neuron.model_dump(exclude_none=True),
+        "model": loaded.config.model,
+        "seed": loaded.config.seed,
+        "best_epoch": summary["best_epoch"],
+        "float_test_accuracy": summary["test"]["accuracy"],
+        "versions": summary["versions"],
+    }
+    return deploy(
+        loaded.network,
+        data,
+        loaded.config,
+        bits=bits,
+        qat_epochs=qat_epochs,
+        metadata=metadata,
+        progress=not quiet,
+    )
+
+
+def save(deployed: Deployed, target: Path) -> None:
+    """Write the program and, beside it, the prepared network's weights that ``verify`` compares it with."""
+    import safetensors.torch
+
+    from shiftlif.program.storage import write_atomically
+
+    deployed.program.save(target)
+    tensors = {name: value.contiguous() for name, value in deployed.prepared.state_dict().items()}
+    write_atomically(target.with_name(PREPARED), safetensors.torch.save(tensors))
+
+
+def record_vectors(program: Any, frames: Any, temporal: bool, target: Path) -> None:
+    """Write golden vectors of the first test samples."""
+    from shiftlif.program import record
+    from shiftlif.training.deployment import program_frames
+
+    record(program, program_frames(frames[:VECTOR_SAMPLES], temporal)).save(target)
+
+
+def accuracies(deployed: Deployed) -> dict[str, object]:
+    """The rows of the result table that ``compile`` and ``demo`` share."""
+    proof = deployed.verification
+    return {
+        "float test accuracy": percent(deployed.accuracy["float"]),
+        "absorbed": percent(deployed.accuracy["absorbed"]),
+        "integer": percent(deployed.accuracy["integer"]),
+        "same prediction, float and integer": percent(deployed.integer_agreement),
+        "verified equal": f"{proof.letters:,} letters and {proof.membranes:,} membranes of {proof.samples} "
+        "samples, every layer and step",
+    }

@@ -1,0 +1,144 @@
+"""``shiftlif train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from shiftlif.cli.output import Interrupted, percent, show_pairs
+from shiftlif.errors import ConfigurationError
+
+
+def train(
+    dataset: Annotated[
+        str | None, typer.Argument(help="A known data set (see 'shiftlif datasets') or a path.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder. [default: runs/DATASET]")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML or JSON file; options on the command line win.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
+    model: Annotated[str | None, typer.Option(help="dense, conv1d, conv2d or auto.")] = None,
+    width: Annotated[int | None, typer.Option(help="Width of the model.")] = None,
+    neuron: Annotated[str | None, typer.Option(help="ShiftLIF, QBLIF, IntLIF or LIF.")] = None,
+    k: Annotated[int | None, typer.Option("--K", "-K", help="Smallest letter 2^-K (ShiftLIF).")] = None,
+    largest: Annotated[int | None, typer.Option("--L", "-L", help="Largest count (QBLIF, IntLIF).")] = None,
+    tau: Annotated[
+        float | None, typer.Option(help="Time constant in steps; a power of two compiles.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="T; 4, or the frames of event data.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training part.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Samples per step.")] = None,
+    learning_rate: Annotated[float | None, typer.Option("--learning-rate", "--lr", help="Peak rate.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of weights, order, dropout and augmentation.")] = None,
+    calibrate: Annotated[
+        str | None, typer.Option(help="Scales at the start: none, quantile or error.")
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Stop after so many epochs without a better one.")
+    ] = None,
+    augment: Annotated[
+        list[str] | None, typer.Option(help="NAME=STRENGTH, for example shift=0.1; may be repeated.")
+    ] = None,
+    rate_weight: Annotated[float | None, typer.Option(help="Weight of the spike-rate penalty.")] = None,
+    rate_target: Annotated[float | None, typer.Option(help="Events per neuron per step wanted.")] = None,
+    accelerator: Annotated[str | None, typer.Option(help="cpu, gpu, mps or auto.")] = None,
+    devices: Annotated[str | None, typer.Option(help="How many, or auto.")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads of torch.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any other field, for example neuron.surrogate=atan; may be repeated."),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Train a network and write a run folder."""
+    from shiftlif.training.config import TrainingConfig, check, read_values
+    from shiftlif.training.fitting import fit
+    from shiftlif.training.runs import CONFIG
+
+    if resume and dataset is None and config is None:
+        if out is None:
+            raise ConfigurationError("which run is to be resumed? name its folder with --out")
+        config = out / CONFIG
+    values = read_values(config) if config is not None else {}
+    options = {
+        "dataset": dataset,
+        "model": model,
+        "width": width,
+        "neuron.kind": neuron,
+        "neuron.K": k,
+        "neuron.L": largest,
+        "neuron.tau": tau,
+        "steps": steps,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "seed": seed,
+        "calibrate": calibrate,
+        "patience": patience,
+        "rate_weight": rate_weight,
+        "rate_target": rate_target,
+        "accelerator": accelerator,
+        "devices": int(devices) if devices is not None and devices.isdigit() else devices,
+        "threads": threads,
+        **{f"augment.{name}": value for name, value in _assignments(augment)},
+        **dict(_assignments(set_)),
+    }
+    for name, value in options.items():
+        if value is not None:
+            _place(values, name, value)
+    if "dataset" not in values:
+        raise ConfigurationError("which data set? name one, for example 'shiftlif train digits'")
+    checked = check(TrainingConfig, values)
+    folder = out if out is not None else Path("runs") / Path(checked.dataset).stem
+    try:
+        result = fit(checked, folder, resume=resume, progress=not quiet)
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted; continue with: shiftlif train --resume --out {folder}") from None
+    summary = result.summary
+    show_pairs(
+        f"{summary['dataset']}: {summary['neuron']}, {summary['model']}, T={summary['steps']}",
+        {
+            "test accuracy": percent(result.test.accuracy),
+            "macro F1": percent(result.test.macro_f1),
+            "always the most frequent class": percent(summary["majority"]),
+            "validation accuracy": percent(result.trained.validation.accuracy),
+            "best epoch": f"{summary['best_epoch']} of {summary['epochs']}",
+            "parameters": f"{summary['parameters']:,}",
+            "events per neuron per inference": f"{summary['events_per_neuron_per_inference']:.3f}",
+            "seconds": summary["seconds"],
+            "files": folder,
+            "next": f"shiftlif compile {folder}",
+        },
+    )
+
+
+def _assignments(texts: list[str] | None) -> list[tuple[str, Any]]:
+    """``name=value`` texts, the value read as YAML."""
+    import yaml
+
+    pairs = []
+    for text in texts or []:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise ConfigurationError(f"{text!r} is not of the form NAME=VALUE, for example epochs=20")
+        try:
+            pairs.append((name, yaml.safe_load(value)))
+        except yaml.YAMLError:
+            raise ConfigurationError(f"{text!r}: the value is not YAML; quote it") from None
+    return pairs
+
+
+def _place(values: dict[str, Any], name: str, value: Any) -> None:
+    """Set a dotted name in nested mappings."""
+    *outer, last = name.split(".")
+    for part in outer:
+        inner = values.get(part, {})
+        if not isinstance(inner, dict):
+            raise ConfigurationError(f"{name}: {part} is {inner!r}, which has no fields")
+        copied = dict(inner)
+        values[part] = copied
+        values = copied
+    values[last] = value

@@ -1,0 +1,83 @@
+"""``shiftlif verify``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shiftlif.cli.compile import PREPARED, PROGRAM
+from shiftlif.cli.output import show_pairs
+from shiftlif.errors import ConfigurationError, ModelFileError
+
+
+def verify(
+    target: Annotated[Path, typer.Argument(help="A compiled run folder, or a model file with --vectors.")],
+    vectors: Annotated[Path | None, typer.Option(help="Golden vectors (.npz); needs no torch.")] = None,
+) -> None:
+    """Compare a program with its prepared network, or with golden vectors.
+
+    With a run folder, every letter and membrane at every layer and step is compared on the whole test
+    part. The first difference ends the command with exit code 2.
+    """
+    if vectors is not None:
+        _with_vectors(target / PROGRAM if target.is_dir() else target, vectors)
+    elif target.is_dir():
+        _with_run(target)
+    else:
+        raise ConfigurationError(
+            f"{target} is no run folder; a model file is verified with golden vectors: --vectors FILE.npz"
+        )
+
+
+def _with_vectors(path: Path, vectors: Path) -> None:
+    from shiftlif.program import GoldenVectors, load, verify_vectors
+
+    golden = GoldenVectors.load(vectors)
+    verify_vectors(load(path), golden)
+    show_pairs(
+        "verified: the program reproduces the golden vectors",
+        {
+            "samples": len(golden.logits),
+            "steps": golden.steps,
+            "letters": f"{sum(a.size for a in golden.letters.values()):,}",
+            "membranes": f"{sum(a.size for a in golden.membranes.values()):,}",
+        },
+    )
+
+
+def _with_run(folder: Path) -> None:
+    import safetensors.torch
+    from safetensors import SafetensorError
+
+    from shiftlif.compile import verify as compare
+    from shiftlif.program import load
+    from shiftlif.program.storage import read_file
+    from shiftlif.quantize import absorb
+    from shiftlif.training.deployment import prepared_for
+    from shiftlif.training.runs import load_run, use_threads
+
+    run = load_run(folder)
+    use_threads(run.config)
+    if not (folder / PROGRAM).is_file():
+        raise ConfigurationError(f"run {folder} is not compiled yet: shiftlif compile {folder}")
+    program = load(folder / PROGRAM)
+    data = run.data()
+    try:
+        prepared = prepared_for(absorb(run.network), data, int(program.metadata["weight_bits"]))
+        prepared.load_state_dict(safetensors.torch.load(read_file(folder / PREPARED)))
+    except (SafetensorError, RuntimeError, KeyError, TypeError) as error:
+        raise ModelFileError(
+            f"{folder / PREPARED}: does not fit the run ({error}); compile it again"
+        ) from error
+    proof = compare(prepared, program, data.frames("test"), steps=data.steps)
+    show_pairs(
+        "verified: the program equals the prepared network",
+        {
+            "samples": f"{proof.samples:,} (the whole test part)",
+            "steps": proof.steps,
+            "letters": f"{proof.letters:,}",
+            "membranes": f"{proof.membranes:,}",
+        },
+    )

@@ -1,0 +1,137 @@
+"""From a trained network to a verified integer program, with the accuracy at every stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from shiftlif.compile import Verification, convert, verify
+from shiftlif.errors import VerificationError
+from shiftlif.network import Network
+from shiftlif.program import IntegerProgram
+from shiftlif.quantize import absorb, prepare
+from shiftlif.training.batches import Data
+from shiftlif.training.config import TrainingConfig
+from shiftlif.training.evaluation import predict
+from shiftlif.training.finetuning import finetune
+from shiftlif.training.runs import use_threads
+
+Progress = Callable[[int, int], None]
+ABSORPTION_TOLERANCE = 0.01
+"""Share of samples (at least one) whose prediction may change by float rounding at a boundary."""
+
+
+@dataclass(frozen=True, eq=False)
+class Deployed:
+    """A program and where it came from.
+
+    Attributes:
+        absorbed: every scale in the weights.
+        prepared: quantisation-aware, fine-tuned where asked for; the program equals it bit for bit.
+        program: the integer program.
+        accuracy: on the test part, of ``float``, ``absorbed`` and ``integer``.
+        absorbed_agreement: share of test samples on which the float and the absorbed network agree.
+        integer_agreement: share of test samples on which the float network and the program agree.
+        verification: letters and membranes compared, over the whole test part.
+    """
+
+    absorbed: Network
+    prepared: Network
+    program: IntegerProgram
+    accuracy: dict[str, float]
+    absorbed_agreement: float
+    integer_agreement: float
+    verification: Verification
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able form of the figures."""
+        return {
+            "accuracy": self.accuracy,
+            "absorbed_agreement": self.absorbed_agreement,
+            "integer_agreement": self.integer_agreement,
+            "verification": self.verification.to_dict(),
+            "weight_bits": self.program.metadata["weight_bits"],
+            "weight_bytes": self.program.weight_bytes,
+            "digest": self.program.digest(),
+        }
+
+
+def deploy(
+    network: Network,
+    data: Data,
+    config: TrainingConfig,
+    *,
+    bits: int = 8,
+    qat_epochs: int = 0,
+    metadata: dict[str, Any] | None = None,
+    progress: bool = True,
+    verified: Progress | None = None,
+) -> Deployed:
+    """Absorb, prepare, fine-tune where asked for, convert and verify on the whole test part.
+
+    Args:
+        network: trained; it is not changed.
+        data: the quantised data set it was trained on.
+        config: of the run (resolved).
+        bits: of the weights, 8 or 4.
+        qat_epochs: epochs of quantisation-aware fine-tuning.
+        metadata: JSON-able provenance for the model file.
+        progress: show a progress bar while fine-tuning.
+        verified: called with (samples compared, samples in all).
+
+    Raises:
+        CompileError: the network cannot be compiled; the message names the layer.
+        VerificationError: the absorbed network is not the trained one, or the program not the prepared one.
+    """
+    use_threads(config)
+    absorbed = absorb(network)
+    labels = data.parts["test"].y
+    trained, folded = (predict(net, data, "test").argmax(1) for net in (network, absorbed))
+    agreement = float((trained == folded).float().mean())
+    if int((trained != folded).sum()) > max(1, ABSORPTION_TOLERANCE * len(labels)):
+        raise VerificationError(
+            f"the absorbed network agrees with the trained one on {agreement:.2%} of {len(labels)} test "
+            f"samples, expected at least {1 - ABSORPTION_TOLERANCE:.0%}; keep the network and report this"
+        )
+    prepared = prepared_for(absorbed, data, bits)
+    if qat_epochs:
+        finetune(prepared, data, config, epochs=qat_epochs, progress=progress)
+    program = convert(
+        prepared,
+        quantizer=data.quantizer,
+        classes=data.classes,
+        steps=data.steps,
+        metadata={
+            **(metadata or {}),
+            "weight_bits": bits,
+            "qat_epochs": qat_epochs,
+            "temporal": data.temporal,
+        },
+    )
+    verification = verify(prepared, program, data.frames("test"), steps=data.steps, progress=verified)
+    answers = torch.from_numpy(verification.predictions)
+    stages = {"float": trained, "absorbed": folded, "integer": answers}
+    return Deployed(
+        absorbed,
+        prepared,
+        program,
+        {stage: float((found == labels).float().mean()) for stage, found in stages.items()},
+        agreement,
+        float((trained == answers).float().mean()),
+        verification,
+    )
+
+
+def prepared_for(absorbed: Network, data: Data, bits: int) -> Network:
+    """`shiftlif.quantize.prepare` for the quantiser of a data set."""
+    return prepare(absorbed, input_exponent=data.quantizer.exponent, weight_bits=bits)
+
+
+def program_frames(x: npt.NDArray[np.int8], temporal: bool) -> npt.NDArray[np.int8]:
+    """int8 samples ``[B, C, ...]`` or ``[B, T, C, ...]`` as a program takes them, time first."""
+    return np.ascontiguousarray(x.swapaxes(0, 1)) if temporal else x

@@ -1,0 +1,66 @@
+"""What must work where torch is not installed; run by run.sh in an environment without it."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+IMPORT_LIMIT = 0.4  # seconds, the best of several
+
+
+def _import_seconds() -> float:
+    code = "import time; t = time.perf_counter(); import shiftlif; shiftlif.IntegerProgram; print(time.perf_counter() - t)"
+    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(5)]
+    return min(float(run.stdout) for run in runs)
+
+
+def _cli(*arguments: str) -> str:
+    command = [str(Path(sys.executable).with_name("shiftlif")), *arguments]
+    run = subprocess.run(command, capture_output=True, text=True)
+    if run.returncode:
+        raise SystemExit(f"{' '.join(arguments)} failed:\n{run.stdout}{run.stderr}")
+    return run.stdout
+
+
+def main(folder: Path) -> None:
+    for name in ("torch", "lightning", "pydantic", "sklearn"):
+        if importlib.util.find_spec(name):
+            raise SystemExit(f"{name} is installed: this environment proves nothing")
+    import numpy as np
+
+    import shiftlif
+    from shiftlif.program import GoldenVectors, verify_vectors
+
+    program = shiftlif.IntegerProgram.load(folder / "program.safetensors")
+    verify_vectors(program, GoldenVectors.load(folder / "vectors.npz"))
+    expected = (folder / "expected.txt").read_text()
+    frames = program.quantizer.quantize(np.load(folder / "samples.npy"))
+    predicted = [program.classes[i] for i in program.run(frames).predictions]
+    if predicted != expected.split():
+        raise SystemExit(f"predictions are {predicted}, expected {expected.split()}")
+    try:
+        _ = shiftlif.ShiftLIF
+    except ModuleNotFoundError as error:
+        if "shiftlif[torch]" not in str(error):
+            raise SystemExit(f"the message does not say what to install: {error}") from None
+    else:
+        raise SystemExit("a torch module was imported without torch")
+
+    if _cli("run", "program.safetensors", "samples.npy") != expected:
+        raise SystemExit("shiftlif run printed other predictions")
+    _cli("info", "program.safetensors")
+    _cli("verify", "program.safetensors", "--vectors", "vectors.npz")
+    refused = subprocess.run(
+        [str(Path(sys.executable).with_name("shiftlif")), "train", "digits"], capture_output=True, text=True
+    )
+    if refused.returncode != 2 or "Traceback" in refused.stderr or "shiftlif[train]" not in refused.stderr:
+        raise SystemExit(f"train without torch should say what to install, got: {refused.stderr}")
+
+    seconds = _import_seconds()
+    if seconds > IMPORT_LIMIT:
+        raise SystemExit(f"importing took {seconds:.2f} s, at most {IMPORT_LIMIT} s allowed")
+    print(f"without torch: import, load, run, info and verify work; import takes {seconds:.2f} s")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
