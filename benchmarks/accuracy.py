@@ -77,7 +77,14 @@ def measure(dataset: str, neuron: str, T: int, seed: int) -> dict[str, Any]:
 
     config = check(
         TrainingConfig,
-        {**COMMON, **RECIPES[dataset], "dataset": dataset, "neuron": NEURONS[neuron], "steps": T, "seed": seed},
+        {
+            **COMMON,
+            **RECIPES[dataset],
+            "dataset": dataset,
+            "neuron": NEURONS[neuron],
+            "steps": T,
+            "seed": seed,
+        },
     )
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -202,7 +209,9 @@ def render(records: list[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--jobs", type=int, default=2, help="runs at once")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--render", action="store_true", help="only write results/accuracy.md")
@@ -212,7 +221,9 @@ def main() -> None:
         return
     if not options.render:
         run_missing(options.jobs)
-    text = "# Accuracy\n\nMade by `python -m benchmarks.accuracy`; records in `accuracy.json`.\n\n" + render(_load())
+    text = "# Accuracy\n\nMade by `python -m benchmarks.accuracy`; records in `accuracy.json`.\n\n" + render(
+        _load()
+    )
     write_atomically(RESULTS / "accuracy.md", text.encode())
 
 

@@ -19,7 +19,9 @@ def test_ternary_mirrors_the_binary_table():
     assert Ternary().boundaries == (-1.0, 1.0)
 
 
-@pytest.mark.parametrize(("placement", "boundaries"), [("nearest", (0.5, 1.5, 2.5)), ("floor", (1.0, 2.0, 3.0))])
+@pytest.mark.parametrize(
+    ("placement", "boundaries"), [("nearest", (0.5, 1.5, 2.5)), ("floor", (1.0, 2.0, 3.0))]
+)
 def test_uniform_boundaries_follow_their_placement(placement, boundaries):
     alphabet = Uniform(3, placement)
     assert alphabet.levels == (0.0, 1.0, 2.0, 3.0)
@@ -55,7 +57,9 @@ def test_signed_tables_are_mirrored():
 
 
 ALPHABETS = st.one_of(
-    st.builds(PowerOfTwo, st.integers(0, 6), st.sampled_from(("nearest", "log", "floor")), signed=st.booleans()),
+    st.builds(
+        PowerOfTwo, st.integers(0, 6), st.sampled_from(("nearest", "log", "floor")), signed=st.booleans()
+    ),
     st.builds(Uniform, st.integers(1, 127), st.sampled_from(("nearest", "floor")), signed=st.booleans()),
     st.sampled_from((Binary(), Ternary())),
 )
@@ -72,7 +76,10 @@ def test_a_value_on_a_boundary_takes_the_upper_letter_and_one_below_the_lower(al
 @given(ALPHABETS, st.lists(st.floats(-300, 300), min_size=1))
 def test_emission_is_the_largest_letter_whose_boundary_is_reached(alphabet, values):
     expected = [
-        max([alphabet.levels[0]] + [q for q, b in zip(alphabet.levels[1:], alphabet.boundaries, strict=True) if b <= u])
+        max(
+            [alphabet.levels[0]]
+            + [q for q, b in zip(alphabet.levels[1:], alphabet.boundaries, strict=True) if b <= u]
+        )
         for u in values
     ]
     assert alphabet.quantize(np.array(values)).tolist() == expected
@@ -83,7 +90,9 @@ def test_a_table_survives_its_dictionary_form(alphabet):
     assert Alphabet.from_dict(alphabet.to_dict()) == alphabet
 
 
-@pytest.mark.parametrize("build", [lambda: PowerOfTwo(7), lambda: PowerOfTwo(-1), lambda: Uniform(0), lambda: Uniform(128)])
+@pytest.mark.parametrize(
+    "build", [lambda: PowerOfTwo(7), lambda: PowerOfTwo(-1), lambda: Uniform(0), lambda: Uniform(128)]
+)
 def test_k_and_l_out_of_range_are_refused_with_the_range(build):
     with pytest.raises(ConfigurationError, match=r"from \d to \d+"):
         build()

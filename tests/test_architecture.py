@@ -36,7 +36,18 @@ MAP = {
         "quantize",
         "program",
     },
-    "cli": {"errors", "alphabet", "network", "models", "data", "analysis", "training", "quantize", "compile", "program"},
+    "cli": {
+        "errors",
+        "alphabet",
+        "network",
+        "models",
+        "data",
+        "analysis",
+        "training",
+        "quantize",
+        "compile",
+        "program",
+    },
 }
 TORCH_FREE = ("errors", "alphabet", "data", "program")
 LEARNING_CORE = ("surrogate", "neuron", "network", "models", "quantize", "compile")

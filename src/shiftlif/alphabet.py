@@ -53,7 +53,9 @@ class Alphabet:
             )
         for field, table in (("levels", levels), ("boundaries", boundaries)):
             if not np.all(np.isfinite(table)) or np.any(np.diff(table) <= 0):
-                raise ConfigurationError(f"alphabet {self.name}: {field} must be finite and ascending, got {table}")
+                raise ConfigurationError(
+                    f"alphabet {self.name}: {field} must be finite and ascending, got {table}"
+                )
         if 0.0 not in self.levels:
             raise ConfigurationError(f"alphabet {self.name}: one level must be 0, got {self.levels}")
         scaled = levels * 2.0**self.fraction_bits
@@ -168,4 +170,6 @@ def PowerOfTwo(K: int, placement: str = "nearest", *, signed: bool = False) -> A
         boundaries = list(letters)
     else:
         raise ConfigurationError(f"PowerOfTwo: placement must be one of {PLACEMENTS}, got {placement!r}")
-    return _build(f"{'Signed' if signed else ''}PowerOfTwo(K={K}, {placement})", letters, boundaries, K, signed)
+    return _build(
+        f"{'Signed' if signed else ''}PowerOfTwo(K={K}, {placement})", letters, boundaries, K, signed
+    )

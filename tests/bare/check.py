@@ -9,8 +9,14 @@ IMPORT_LIMIT = 0.4  # seconds, the best of several
 
 
 def _import_seconds() -> float:
-    code = "import time; t = time.perf_counter(); import shiftlif; shiftlif.IntegerProgram; print(time.perf_counter() - t)"
-    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(5)]
+    code = (
+        "import time; t = time.perf_counter(); import shiftlif; shiftlif.IntegerProgram; "
+        "print(time.perf_counter() - t)"
+    )
+    runs = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        for _ in range(5)
+    ]
     return min(float(run.stdout) for run in runs)
 
 

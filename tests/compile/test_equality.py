@@ -62,7 +62,9 @@ def test_prepared_network_and_program_agree_on_every_letter_and_membrane(kind, a
     st.booleans(),
     st.integers(1, 9),
 )
-def test_equality_holds_for_random_networks_leaks_and_input_rules(kind, name, bits, seed, tau, decay_input, steps):
+def test_equality_holds_for_random_networks_leaks_and_input_rules(
+    kind, name, bits, seed, tau, decay_input, steps
+):
     options = {"tau": tau, "decay_input": decay_input and not math.isinf(tau)}
     network = build(kind, ALPHABETS[name], seed=seed, **options)
     prepared, program = _both(network, bits, steps)
@@ -181,7 +183,9 @@ def test_a_mutated_program_is_caught(mutate):
             neuron.resets[:, -1] += 1
         else:
             neuron.bias += 3 * neuron.unit
-    with pytest.raises(VerificationError, match=r"layer \w+, step \d+, sample \d+, channel .*: (letter|membrane) is -?\d+"):
+    with pytest.raises(
+        VerificationError, match=r"layer \w+, step \d+, sample \d+, channel .*: (letter|membrane) is -?\d+"
+    ):
         verify(prepared, program, _frames(network, 12))
 
 

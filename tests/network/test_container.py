@@ -72,7 +72,12 @@ def test_readout_is_the_mean_over_time():
 
 @pytest.mark.parametrize(
     ("shape", "message"),
-    [((2, 3, 16), r"\[T, B, 3, 16\]"), ((4, 2, 5, 16), r"\[T, B, 3, 16\]"), ((4, 2, 3, 17), "3, 16"), ((0, 2, 3, 16), "T must")],
+    [
+        ((2, 3, 16), r"\[T, B, 3, 16\]"),
+        ((4, 2, 5, 16), r"\[T, B, 3, 16\]"),
+        ((4, 2, 3, 17), "3, 16"),
+        ((0, 2, 3, 16), "T must"),
+    ],
 )
 def test_input_of_another_form_is_refused_with_the_expected_form(shape, message):
     with pytest.raises(NetworkError, match=message):
@@ -97,7 +102,9 @@ def test_a_state_of_another_network_is_refused():
 
 
 def test_branches_of_different_shape_are_refused():
-    network = Network(nn.Linear(4, 4), LIF(), Residual(nn.Linear(4, 3), LIF()), nn.Linear(4, 2), input_shape=(4,))
+    network = Network(
+        nn.Linear(4, 4), LIF(), Residual(nn.Linear(4, 3), LIF()), nn.Linear(4, 2), input_shape=(4,)
+    )
     with pytest.raises(NetworkError, match="residual1: the branches give"):
         network(torch.zeros(1, 1, 4))
 
@@ -111,7 +118,9 @@ def test_an_impossible_input_shape_is_refused(bad):
 @pytest.mark.parametrize("method", ["quantile", "error"])
 def test_calibration_covers_the_membrane(method):
     torch.manual_seed(1)
-    network = Network(nn.Linear(10, 32), ShiftLIF(), nn.Linear(32, 32), ShiftLIF(), nn.Linear(32, 2), input_shape=(10,))
+    network = Network(
+        nn.Linear(10, 32), ShiftLIF(), nn.Linear(32, 32), ShiftLIF(), nn.Linear(32, 2), input_shape=(10,)
+    )
     x = direct_code(torch.randn(256, 10) * 20, 4)
     report = calibrate(network, x, method=method)
     assert [layer.name for layer in report] == ["shiftlif1", "shiftlif2"]
@@ -135,7 +144,11 @@ def test_calibration_changes_scales_only():
     before = {k: v.clone() for k, v in network.state_dict().items()}
     calibrate(network, direct_code(torch.randn(8, 3, 16), 2))
     changed = {k for k, v in network.state_dict().items() if not torch.equal(v, before[k])}
-    assert changed <= {"layers.shiftlif1.scale", "layers.residual1.body.shiftlif1.scale", "layers.batchnorm1.num_batches_tracked"}
+    assert changed <= {
+        "layers.shiftlif1.scale",
+        "layers.residual1.body.shiftlif1.scale",
+        "layers.batchnorm1.num_batches_tracked",
+    }
     assert network.training
 
 
@@ -152,7 +165,14 @@ def test_calibration_refuses_non_finite_batches():
 
 @pytest.mark.parametrize(
     ("model", "shape"),
-    [("dense", (1, 8, 8)), ("dense", (6, 128)), ("conv1d", (6, 128)), ("conv1d", (90, 128)), ("conv2d", (1, 28, 28)), ("conv2d", (2, 34, 34))],
+    [
+        ("dense", (1, 8, 8)),
+        ("dense", (6, 128)),
+        ("conv1d", (6, 128)),
+        ("conv1d", (90, 128)),
+        ("conv2d", (1, 28, 28)),
+        ("conv2d", (2, 34, 34)),
+    ],
 )
 def test_edge_networks_stay_under_their_parameter_limit(model, shape):
     network = MODELS[model](shape, 10, IntLIF)
@@ -160,7 +180,10 @@ def test_edge_networks_stay_under_their_parameter_limit(model, shape):
     assert network(direct_code(torch.zeros(2, *shape), 2)).shape == (2, 2, 10)
 
 
-@pytest.mark.parametrize(("model", "shape"), [("dense", (90, 128)), ("conv1d", (1, 8, 8)), ("conv2d", (6, 128)), ("conv1d", (3, 8))])
+@pytest.mark.parametrize(
+    ("model", "shape"),
+    [("dense", (90, 128)), ("conv1d", (1, 8, 8)), ("conv2d", (6, 128)), ("conv1d", (3, 8))],
+)
 def test_edge_networks_refuse_samples_of_another_form(model, shape):
     with pytest.raises(ConfigurationError, match=f"model {model}"):
         MODELS[model](shape, 10, IntLIF)

@@ -36,7 +36,9 @@ def test_pseudo_derivative_is_the_derivative_of_its_antiderivative(surrogate, al
 @pytest.mark.parametrize("detach_reset", [True, False])
 @pytest.mark.parametrize("surrogate", SURROGATES, ids=_ids)
 @pytest.mark.parametrize("alphabet", ALPHABETS, ids=_ids)
-def test_every_gradient_agrees_with_autograd_over_a_sequence(alphabet, surrogate, detach_reset, decay_input, dtype):
+def test_every_gradient_agrees_with_autograd_over_a_sequence(
+    alphabet, surrogate, detach_reset, decay_input, dtype
+):
     generator = torch.Generator().manual_seed(7)
     currents = torch.randn(5, 3, 4, 6, generator=generator, dtype=dtype) * 1.5
     weights = torch.randn(5, 3, 4, 6, generator=generator, dtype=dtype) / currents.numel()
@@ -78,7 +80,14 @@ def test_hard_reset_gradient_agrees_with_autograd(detach_reset):
             spikes = sequence(leaf, None, parameters)[0]
         else:
             spikes, _ = reference_sequence(
-                leaf, scale, decay, Binary(), ATan(), decay_input=True, reset="hard", detach_reset=detach_reset
+                leaf,
+                scale,
+                decay,
+                Binary(),
+                ATan(),
+                decay_input=True,
+                reset="hard",
+                detach_reset=detach_reset,
             )
         results.append((spikes.detach(), torch.autograd.grad((spikes * currents).sum(), leaf)[0]))
     assert torch.equal(results[0][0], results[1][0])

@@ -138,7 +138,10 @@ def test_the_old_neuron_steps_with_its_state_and_learns_its_scale():
         ({"scale": 1e9}, "scale must lie"),
         ({"reset": "none"}, "'soft' or 'hard'"),
         ({"channels": 0}, "channels"),
-        ({"scale": 0.6, "scale_range": (0.55, 0.7), "learnable_scale": True, "scale_power_of_two": True}, "power of two"),
+        (
+            {"scale": 0.6, "scale_range": (0.55, 0.7), "learnable_scale": True, "scale_power_of_two": True},
+            "power of two",
+        ),
     ],
 )
 def test_parameters_out_of_range_are_named(options, message):

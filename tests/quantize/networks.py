@@ -86,10 +86,12 @@ def build(kind, alphabet, seed=0, **neuron_options):
         "residual": lambda: Network(
             nn.Conv1d(3, 4, 3, padding=1),
             tied(),
+            Residual(nn.Conv1d(4, 4, 3, padding=1), nn.BatchNorm1d(4), tied(), nn.Conv1d(4, 4, 1), tied()),
             Residual(
-                nn.Conv1d(4, 4, 3, padding=1), nn.BatchNorm1d(4), tied(), nn.Conv1d(4, 4, 1), tied()
+                nn.Conv1d(4, 6, 3, stride=2, padding=1),
+                tied(),
+                shortcut=(nn.Conv1d(4, 6, 1, stride=2), tied()),
             ),
-            Residual(nn.Conv1d(4, 6, 3, stride=2, padding=1), tied(), shortcut=(nn.Conv1d(4, 6, 1, stride=2), tied())),
             nn.Flatten(),
             nn.Linear(6 * 4, 3),
             input_shape=(3, 8),

@@ -61,9 +61,11 @@ def convert(
         RangeError: an accumulator could overflow; the message names the layer.
         ProgramError: class names or steps do not fit.
     """
-    first = prepared.layers["input"] if "input" in prepared.layers else None
+    first = dict(prepared.layers.items()).get("input")
     if not isinstance(first, IntegerInput):
-        raise CompileError("convert needs a prepared network; call absorb(network), then prepare(absorbed, ...)")
+        raise CompileError(
+            "convert needs a prepared network; call absorb(network), then prepare(absorbed, ...)"
+        )
     if first.exponent != quantizer.exponent:
         raise CompileError(
             f"the network was prepared for input exponent {first.exponent}, the quantizer has "
@@ -107,7 +109,9 @@ def _ints(values: Tensor, dtype: type) -> npt.NDArray[Any]:
     array = values.detach().double().cpu().numpy()
     info = np.iinfo(dtype)
     if np.any(array != np.round(array)) or array.min() < info.min or array.max() > info.max:
-        raise CompileError(f"a value does not fit {np.dtype(dtype).name}: range {array.min():g} to {array.max():g}")
+        raise CompileError(
+            f"a value does not fit {np.dtype(dtype).name}: range {array.min():g} to {array.max():g}"
+        )
     return array.astype(dtype)
 
 

@@ -84,14 +84,21 @@ def verify(
         frames = np.ascontiguousarray(batch.swapaxes(0, 1)) if temporal else batch
         result = program.run(frames, None if temporal else steps, record=True)
         letters, membranes = trace(prepared, frames, steps, program.quantizer.exponent, temporal)
-        compare_traces("the prepared network", (letters, membranes), "the program", (result.letters, result.membranes))
+        compare_traces(
+            "the prepared network", (letters, membranes), "the program", (result.letters, result.membranes)
+        )
         counts["letters"] += sum(array.size for array in result.letters.values())
         counts["membranes"] += sum(array.size for array in result.membranes.values())
         predictions.append(result.predictions)
         if progress is not None:
             progress(start + len(batch), len(x))
     return Verification(
-        len(x), steps, counts["letters"], counts["membranes"], 1.0, np.concatenate(predictions).astype(np.int64)
+        len(x),
+        steps,
+        counts["letters"],
+        counts["membranes"],
+        1.0,
+        np.concatenate(predictions).astype(np.int64),
     )
 
 

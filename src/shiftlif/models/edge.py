@@ -17,7 +17,9 @@ PARAMETER_LIMIT = 100_000
 NeuronFactory = Callable[[], nn.Module]
 
 
-def dense(input_shape: tuple[int, ...], n_classes: int, neuron: NeuronFactory, *, width: int = 128) -> Network:
+def dense(
+    input_shape: tuple[int, ...], n_classes: int, neuron: NeuronFactory, *, width: int = 128
+) -> Network:
     """Flatten and two hidden layers, ``width`` and ``width // 2`` wide.
 
     Args:
@@ -86,7 +88,9 @@ def _convolutional(
     return Network(*layers, input_shape=input_shape)
 
 
-def conv1d(input_shape: tuple[int, ...], n_classes: int, neuron: NeuronFactory, *, width: int = 32) -> Network:
+def conv1d(
+    input_shape: tuple[int, ...], n_classes: int, neuron: NeuronFactory, *, width: int = 32
+) -> Network:
     """Three convolutions over time ``[C, L]``, max pooling of letters between them, one read-out.
 
     Arguments as for `dense`; ``width`` is the number of channels of the first two convolutions.
@@ -99,7 +103,9 @@ def conv1d(input_shape: tuple[int, ...], n_classes: int, neuron: NeuronFactory, 
     return _convolutional(input_shape, n_classes, neuron, ((width, 5), (width, 5), (2 * width, 3)), 4)
 
 
-def conv2d(input_shape: tuple[int, ...], n_classes: int, neuron: NeuronFactory, *, width: int = 16) -> Network:
+def conv2d(
+    input_shape: tuple[int, ...], n_classes: int, neuron: NeuronFactory, *, width: int = 16
+) -> Network:
     """Three 3 x 3 convolutions over images ``[C, H, W]``, max pooling of letters between them, one read-out.
 
     Arguments as for `dense`; ``width`` is the number of channels of the first convolution.

@@ -43,12 +43,21 @@ def letter_usage(spikes: Tensor, neuron: SpikingNeuron, channel_axis: int) -> Te
     return torch.bincount(index.flatten(), minlength=len(levels)).to(q.dtype) / q.numel()
 
 
+def _observe(network: Network, x: Tensor, name: str) -> Observation:
+    """What the layer of that name did during one call."""
+    seen: list[Observation] = []
+    network.run(x, observer=lambda o: seen.append(o) if o.name == name else None)
+    return seen[0]
+
+
 def _pre_emission(observation: Observation, neuron: SpikingNeuron) -> Tensor:
     """H at every step ``[T, B, ...]``, from the membranes after the step before."""
     membranes = observation.membranes
     before = torch.cat([torch.zeros_like(membranes[:1]), membranes[:-1]])
     parameters = neuron.parameters_for(membranes.ndim - 1)
-    return torch.stack([integrate(i, v, parameters) for i, v in zip(observation.currents, before, strict=True)])
+    return torch.stack(
+        [integrate(i, v, parameters) for i, v in zip(observation.currents, before, strict=True)]
+    )
 
 
 def _choose(h: Tensor, neuron: SpikingNeuron, method: str, quantile: float) -> Tensor:
@@ -94,7 +103,9 @@ def calibrate(
         NetworkError: the batch does not fit the network, is empty, or is not finite.
     """
     if method not in METHODS or not 0 < quantile <= 1:
-        raise ConfigurationError(f"method must be one of {METHODS} and 0 < quantile <= 1, got {method!r}, {quantile!r}")
+        raise ConfigurationError(
+            f"method must be one of {METHODS} and 0 < quantile <= 1, got {method!r}, {quantile!r}"
+        )
     if x.numel() == 0 or not torch.isfinite(x).all():
         raise NetworkError("calibration needs a batch of finite values, got an empty or non-finite one")
     modes = {module: module.training for module in network.modules()}
@@ -104,18 +115,18 @@ def calibrate(
         for name, neuron in network.stateful_layers():
             if not isinstance(neuron, SpikingNeuron):
                 continue
-            seen: list[Observation] = []
             for _ in range(rounds):
-                seen.clear()
-                network.run(x, observer=lambda o, n=name: seen.append(o) if o.name == n else None)  # type: ignore[misc]
-                neuron.scale.copy_(_choose(_pre_emission(seen[0], neuron), neuron, method, quantile))
+                seen = _observe(network, x, name)
+                neuron.scale.copy_(_choose(_pre_emission(seen, neuron), neuron, method, quantile))
                 neuron.scale.clamp_(*neuron.scale_range)
-            spikes = neuron.run(seen[0].currents, None)[0]
+            spikes = neuron.run(_observe(network, x, name).currents, None)[0]
             usage = letter_usage(spikes, neuron, channel_axis=2)
-            report.append(LayerCalibration(name, neuron.effective_scale().clone(), usage, bool(usage.max() > 0.999)))
+            report.append(
+                LayerCalibration(name, neuron.effective_scale().clone(), usage, bool(usage.max() > 0.999))
+            )
     finally:
-        for module, momentum in momenta.items():
-            module.momentum = momentum
+        for norm, momentum in momenta.items():
+            norm.momentum = momentum
         for module, mode in modes.items():
             module.training = mode
     return report

@@ -108,7 +108,7 @@ def _fold(layer: nn.Module, x: Tensor) -> Tensor:
     if _is_constant(x):
         return direct_code(layer(x[0]), len(x))
     y: Tensor = layer(x.flatten(0, 1))
-    return y.unflatten(0, x.shape[:2])
+    return y.view(*x.shape[:2], *y.shape[1:])
 
 
 class Network(nn.Module):

@@ -18,8 +18,8 @@ def _tables(alphabet: Alphabet, like: Tensor) -> tuple[Tensor, Tensor]:
     """Levels and boundaries as tensors beside ``like``; made once, since they are constants."""
     key = (alphabet, like.dtype, like.device)
     if key not in _TABLES:
-        options = {"dtype": like.dtype, "device": like.device}
-        _TABLES[key] = (torch.tensor(alphabet.levels, **options), torch.tensor(alphabet.boundaries, **options))
+        levels, boundaries = torch.tensor(alphabet.levels), torch.tensor(alphabet.boundaries, dtype=torch.float64)
+        _TABLES[key] = (levels.to(like.device, like.dtype), boundaries.to(like.device, like.dtype))
     return _TABLES[key]
 
 
@@ -44,7 +44,9 @@ def scale_gradient_factor(membrane: Tensor, scale: Tensor, alphabet: Alphabet) -
 
 class _Emit(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, membrane: Tensor, scale: Tensor, alphabet: Alphabet, surrogate: Surrogate) -> Tensor:
+    def forward(
+        ctx: Any, membrane: Tensor, scale: Tensor, alphabet: Alphabet, surrogate: Surrogate
+    ) -> Tensor:
         u = membrane / scale
         q = letters(u, alphabet)
         ctx.save_for_backward(u, q, scale)
@@ -76,7 +78,7 @@ def emit(membrane: Tensor, scale: Tensor, alphabet: Alphabet, surrogate: Surroga
         Spikes, same shape as ``membrane``. Gradients: ``dS/dH = g(u)``, and the LSQ form
         ``dS/ds = (Q(u) - u g(u)) / sqrt(N L)``, see `scale_gradient_factor`.
     """
-    spikes: Tensor = _Emit.apply(membrane, scale, alphabet, surrogate)
+    spikes: Tensor = _Emit.apply(membrane, scale, alphabet, surrogate)  # type: ignore[no-untyped-call]
     return spikes
 
 

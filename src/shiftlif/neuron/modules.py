@@ -64,16 +64,22 @@ class SpikingNeuron(nn.Module):
         super().__init__()
         low, high = scale_range
         if not 0 < low <= scale <= high < math.inf:
-            raise ConfigurationError(f"scale must lie in scale_range {scale_range} and be positive, got {scale!r}")
+            raise ConfigurationError(
+                f"scale must lie in scale_range {scale_range} and be positive, got {scale!r}"
+            )
         if not tau >= 1 or (learnable_tau and not 1 < tau < math.inf):
-            wanted = "above 1 and finite when learnable" if learnable_tau else "at least 1 (math.inf: no leak)"
+            wanted = (
+                "above 1 and finite when learnable" if learnable_tau else "at least 1 (math.inf: no leak)"
+            )
             raise ConfigurationError(f"tau must be {wanted}, got {tau!r}")
         if decay_input and math.isinf(tau):
             raise ConfigurationError("tau=inf with decay_input=True lets no input in; use decay_input=False")
         if reset not in ("soft", "hard"):
             raise ConfigurationError(f"reset must be 'soft' or 'hard', got {reset!r}")
         if reset == "hard" and alphabet.levels != (0.0, 1.0):
-            raise ConfigurationError(f"hard reset is defined for the Binary alphabet, got {alphabet.name}; use 'soft'")
+            raise ConfigurationError(
+                f"hard reset is defined for the Binary alphabet, got {alphabet.name}; use 'soft'"
+            )
         if channels is not None and channels < 1:
             raise ConfigurationError(f"channels must be at least 1 or None, got {channels!r}")
         if learnable_scale and scale_power_of_two and 2.0 ** math.floor(math.log2(high)) < low:
@@ -157,7 +163,9 @@ class SpikingNeuron(nn.Module):
 class ShiftLIF(SpikingNeuron):
     """Letters ``{0, 2^-K, ..., 1/2, 1}`` times s: a synapse is a shift and an add (arXiv:2605.01866)."""
 
-    def __init__(self, K: int = 3, placement: str = "nearest", *, signed: bool = False, **options: Any) -> None:
+    def __init__(
+        self, K: int = 3, placement: str = "nearest", *, signed: bool = False, **options: Any
+    ) -> None:
         super().__init__(PowerOfTwo(K, placement, signed=signed), **{"learnable_scale": True, **options})
 
 
@@ -198,7 +206,9 @@ class ShiftLIFNeuron(SpikingNeuron):
 
     def __init__(self, n_levels: int = 4, tau: float = 2.0, threshold: float = 1.0, **options: Any) -> None:
         if isinstance(n_levels, bool) or not isinstance(n_levels, int) or not 2 <= n_levels <= MAX_L + 1:
-            raise ConfigurationError(f"n_levels must be a whole number from 2 to {MAX_L + 1}, got {n_levels!r}")
+            raise ConfigurationError(
+                f"n_levels must be a whole number from 2 to {MAX_L + 1}, got {n_levels!r}"
+            )
         if not 2**-7 <= threshold <= 2:
             raise ConfigurationError(f"threshold must lie in [2^-7, 2], got {threshold!r}")
         defaults: dict[str, Any] = {

@@ -81,7 +81,9 @@ def sequence(
         NetworkError: when there is no step, or the state does not have the shape of one step.
     """
     if currents.ndim < 2 or len(currents) < 1:
-        raise NetworkError(f"a neuron needs currents [T, B, ...] with T >= 1, got shape {tuple(currents.shape)}")
+        raise NetworkError(
+            f"a neuron needs currents [T, B, ...] with T >= 1, got shape {tuple(currents.shape)}"
+        )
     if membrane is None:
         membrane = torch.zeros_like(currents[0])
     elif membrane.shape != currents.shape[1:]:

@@ -23,5 +23,5 @@ def straight_through(value: Tensor, replaced: Tensor) -> Tensor:
 
     Unlike ``value + (replaced - value).detach()`` this never rounds, so a power of two stays one.
     """
-    result: Tensor = _StraightThrough.apply(value, replaced.detach())
+    result: Tensor = _StraightThrough.apply(value, replaced.detach())  # type: ignore[no-untyped-call]
     return result

@@ -163,7 +163,9 @@ def _absorb_synapse(path: str, layer: Synapse, wire: _Wire) -> _Wire:
             "of many bits, not letters; put a neuron between them"
         )
     if not isinstance(layer, nn.Linear) and layer.padding_mode != "zeros":
-        raise CompileError(f"layer {path}: padding_mode {layer.padding_mode!r} cannot be compiled; use 'zeros'")
+        raise CompileError(
+            f"layer {path}: padding_mode {layer.padding_mode!r} cannot be compiled; use 'zeros'"
+        )
     unit = wire.unit
     if len(unit) > 1 and not isinstance(layer, nn.Linear):
         # Channel c of the input is column c % (C / groups) of the weights of group c // (C / groups).
@@ -214,7 +216,9 @@ def _absorb_residual(path: str, layer: Residual, wire: _Wire, shapes: dict[str, 
     body = _absorb_layers(layer.body, path + ".", _Wire(wire.unit), shapes)
     shortcut = _absorb_layers(layer.shortcut, path + ".shortcut.", _Wire(wire.unit), shapes)
     if body.synapse is not None or shortcut.synapse is not None:
-        raise CompileError(f"layer {path}: both branches must end in letters before they are added; end each with a neuron")
+        raise CompileError(
+            f"layer {path}: both branches must end in letters before they are added; end each with a neuron"
+        )
     ratio = torch.log2(body.unit / shortcut.unit)
     exponent = int(ratio.flatten()[0].round())
     if bool((ratio != exponent).any()):

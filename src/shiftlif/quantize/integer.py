@@ -121,7 +121,9 @@ class _EmitInteger(torch.autograd.Function):
 class _Integrator(StatefulLayer):
     """What neurons and the read-out share: a current shift, a bias and the real value of a unit."""
 
-    def __init__(self, bias: Tensor, unit: Tensor, current_shift: int, bias_limit: float, *, wide: bool) -> None:
+    def __init__(
+        self, bias: Tensor, unit: Tensor, current_shift: int, bias_limit: float, *, wide: bool
+    ) -> None:
         super().__init__()
         self.bias = nn.Parameter(bias.detach().clone())
         self.register_buffer("unit", unit.detach().clone())
@@ -206,7 +208,9 @@ class IntegerNeuron(_Integrator):
             if self.leak_shift is not None:
                 v = v - floor(v * 2.0**-self.leak_shift)
             v = v + current
-            letter, index = _EmitInteger.apply(v, thresholds, unit, self.alphabet, self.surrogate)
+            letter, index = _EmitInteger.apply(  # type: ignore[no-untyped-call]
+                v, thresholds, unit, self.alphabet, self.surrogate
+            )
             v = self._after_reset(v, letter, index, resets, unit)
             letters.append(letter)
             membranes.append(v)

@@ -55,7 +55,8 @@ def pooling_window(
     """
     rank = len(spatial)
     if isinstance(layer, nn.AdaptiveAvgPool1d | nn.AdaptiveAvgPool2d):
-        target = (layer.output_size,) * rank if isinstance(layer.output_size, int) else layer.output_size
+        size: Any = layer.output_size
+        target = (size,) * rank if size is None or isinstance(size, int) else size
         sizes = [n if t is None else int(t) for t, n in zip(target, spatial, strict=True)]
         if any(n % t for t, n in zip(sizes, spatial, strict=True)):
             raise CompileError(
@@ -74,5 +75,7 @@ def pooling_window(
             "use padding=0, dilation=1 and ceil_mode=False"
         )
     if getattr(layer, "divisor_override", None) or getattr(layer, "return_indices", False):
-        raise CompileError(f"layer {name}: pooling with divisor_override or return_indices cannot be compiled")
+        raise CompileError(
+            f"layer {name}: pooling with divisor_override or return_indices cannot be compiled"
+        )
     return kernel, stride

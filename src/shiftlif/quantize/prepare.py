@@ -72,7 +72,8 @@ def prepare(network: Network, *, input_exponent: int, weight_bits: int = 8) -> N
     layers: dict[str, nn.Module] = {"input": IntegerInput(input_exponent)}
     wire = _Wire(2.0**-input_exponent, 128)
     wire = _prepare_layers(network.layers, "", wire, layers, weight_bits, readout)
-    assert wire.synapse is not None and wire.bias is not None  # absorb() ends networks with Linear
+    assert wire.synapse is not None  # absorb() ends networks with Linear
+    assert wire.bias is not None
     bound = float(wire.synapse.largest) * wire.synapse.weight[0].numel() * wire.largest
     unit = wire.synapse.delta * wire.unit
     layers["readout"] = IntegerReadout(wire.bias, unit, 0, bound, wide=True)
@@ -92,13 +93,17 @@ def _prepare_layers(
             target[name], wire = _neuron(path, layer, wire)
         elif isinstance(layer, SumPool):
             target[name] = SumPool(layer.kernel, layer.stride)
-            wire = _Wire(wire.unit, wire.largest * math.prod(layer.kernel), wire.synapse, wire.bias, wire.path)
+            wire = _Wire(
+                wire.unit, wire.largest * math.prod(layer.kernel), wire.synapse, wire.bias, wire.path
+            )
         elif isinstance(layer, (*MAXIMUM, nn.Flatten)):
             target[name] = layer
         elif isinstance(layer, Residual):
             target[name], wire = _residual(path, layer, wire, bits)
         else:
-            raise CompileError(f"layer {path} ({type(layer).__name__}) cannot be compiled; call absorb(network) first")
+            raise CompileError(
+                f"layer {path} ({type(layer).__name__}) cannot be compiled; call absorb(network) first"
+            )
     return wire
 
 
@@ -110,7 +115,9 @@ def _geometry(layer: Synapse) -> dict[str, object] | None:
     if isinstance(layer.padding, str):
         reach = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
         if layer.padding == "same" and any(r % 2 for r in reach):
-            raise CompileError(f"padding='same' with kernel {kernel} pads unevenly; use an odd kernel or a number")
+            raise CompileError(
+                f"padding='same' with kernel {kernel} pads unevenly; use an odd kernel or a number"
+            )
         padding = tuple(r // 2 if layer.padding == "same" else 0 for r in reach)
     else:
         padding = per_axis(layer.padding, rank)
@@ -126,7 +133,9 @@ def _synapse(
     path: str, layer: Synapse, wire: _Wire, bits: int, *, per_channel: bool
 ) -> tuple[QuantizedSynapse, _Wire]:
     if wire.synapse is not None:
-        raise CompileError(f"layer {path} follows layer {wire.path}, which has weights too; put a neuron between them")
+        raise CompileError(
+            f"layer {path} follows layer {wire.path}, which has weights too; put a neuron between them"
+        )
     try:
         geometry = _geometry(layer)
     except CompileError as error:
@@ -147,8 +156,8 @@ def _leak_shift(path: str, tau: float) -> int | None:
     shift = round(math.log2(tau))
     if abs(tau - 2.0**shift) > 1e-6 * tau:
         raise CompileError(
-            f"layer {path}: tau is {tau:g}, but a leak by shift needs a power of two; train with tau {2.0**shift:g} "
-            "or round it and fine-tune"
+            f"layer {path}: tau is {tau:g}, but a leak by shift needs a power of two; "
+            f"train with tau {2.0**shift:g} or round it and fine-tune"
         )
     return shift
 

@@ -35,7 +35,9 @@ def layer_shapes(network: Network) -> dict[str, tuple[int, ...]]:
         with torch.no_grad():
             network(direct_code(parameter.new_zeros(2, *network.input_shape), 1))
     except RuntimeError as error:
-        raise NetworkError(f"the layers do not fit an input of shape {network.input_shape}: {error}") from error
+        raise NetworkError(
+            f"the layers do not fit an input of shape {network.input_shape}: {error}"
+        ) from error
     finally:
         network.train(was_training)
         for handle in handles:

@@ -40,4 +40,5 @@ def weight_unit(weight: Tensor, bits: int, *, per_channel: bool) -> Tensor:
         error = ((rows - rounded) ** 2).sum(1, keepdim=True)
         best = torch.where(error < least, full * factor, best)
         least = torch.minimum(least, error)
-    return best.flatten().expand(len(weight)).contiguous()
+    unit: Tensor = best.flatten().expand(len(weight)).contiguous()
+    return unit

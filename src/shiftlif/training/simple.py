@@ -41,7 +41,7 @@ def train_shiftlif(
         ConfigurationError: ``n_timesteps`` or ``epochs`` is below 1.
         NetworkError: the scales of ``model`` are absorbed already.
         CompileError: ``absorb`` is True and a layer cannot be absorbed; nothing was trained.
-        DataError: there is no batch, or a loss is not finite.
+        DataError: there is no batch, a sample or a loss is not finite.
     """
     for name, value in (("n_timesteps", n_timesteps), ("epochs", epochs)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -57,12 +57,17 @@ def train_shiftlif(
     for epoch in range(epochs):
         batches = 0
         for x, labels in dataloader:
+            if not torch.isfinite(x).all():
+                raise DataError(
+                    f"batch {batches + 1} of epoch {epoch + 1} holds NaN or infinity; repair or remove such samples "
+                    "(letters would hide them)"
+                )
             optimizer.zero_grad()
             loss = F.cross_entropy(readout(model(direct_code(x, n_timesteps))), labels)
             if not torch.isfinite(loss):
                 raise DataError(
-                    f"the loss of epoch {epoch + 1}, batch {batches + 1} is {float(loss)}; look for NaN or "
-                    "infinity in the samples, or lower the learning rate"
+                    f"the loss of epoch {epoch + 1}, batch {batches + 1} is {float(loss)}; lower the "
+                    "learning rate"
                 )
             torch.autograd.backward(loss)
             optimizer.step()

@@ -1,0 +1,274 @@
+"""The commands as a user meets them; one run is trained and compiled for all tests."""
+
+import builtins
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from shiftlif.cli.app import COMMANDS, app
+from shiftlif.data import load
+from shiftlif.program import GoldenVectors
+from shiftlif.program import load as load_program
+
+pytestmark = pytest.mark.filterwarnings("ignore:layer .* is:UserWarning")
+
+
+def call(*words, stdin=None):
+    return CliRunner().invoke(app, [str(word) for word in words], input=stdin, env={"COLUMNS": "200"})
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A run on digits, compiled, with golden vectors."""
+    folder = tmp_path_factory.mktemp("cli") / "run"
+    options = (
+        "--model",
+        "dense",
+        "--width",
+        24,
+        "--epochs",
+        3,
+        "--steps",
+        2,
+        "--K",
+        2,
+        "--lr",
+        0.01,
+        "--quiet",
+    )
+    trained = call("train", "digits", "--out", folder, *options, "--set", "neuron.surrogate=atan")
+    assert trained.exit_code == 0, trained.output
+    compiled = call("compile", folder, "--vectors", folder / "v.npz", "--qat-epochs", 1, "--quiet")
+    assert compiled.exit_code == 0, compiled.output
+    return folder, trained.output, compiled.output
+
+
+@pytest.fixture
+def program(made):
+    return made[0] / "program.safetensors"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_help_has_an_example(name):
+    result = call(name, "--help")
+    assert result.exit_code == 0
+    assert "Example: shiftlif " in " ".join(result.output.split())
+
+
+def test_training_and_compiling_show_their_results(made):
+    folder, trained, compiled = made
+    assert "test accuracy" in trained
+    assert "T=2" in trained
+    assert "verified equal" in compiled
+    assert "neuron:" in (folder / "config.yaml").read_text()
+    assert "surrogate: atan" in (folder / "config.yaml").read_text()
+
+
+def test_a_compiled_run_verifies(made):
+    result = call("verify", made[0])
+    assert result.exit_code == 0, result.output
+    assert "whole test part" in result.output
+
+
+def test_golden_vectors_verify_and_an_altered_one_does_not(made, program, tmp_path):
+    assert call("verify", program, "--vectors", made[0] / "v.npz").exit_code == 0
+    golden = GoldenVectors.load(made[0] / "v.npz")
+    golden.logits[3, 1] += 1
+    golden.save(tmp_path / "bad.npz")
+    result = call("verify", program, "--vectors", tmp_path / "bad.npz")
+    assert result.exit_code == 2
+    assert "sample 3, class 1" in result.stderr
+
+
+def test_a_program_of_another_run_does_not_verify(made, program, tmp_path):
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    for path in made[0].iterdir():
+        if path.is_file():
+            (folder / path.name).write_bytes(path.read_bytes())
+    altered = load_program(program)
+    bias = altered.operations[-1].bias.copy()
+    bias[0] += 1
+    object.__setattr__(altered.operations[-1], "bias", bias)
+    altered.save(folder / "program.safetensors")
+    result = call("verify", folder)
+    assert result.exit_code == 2
+    assert "error: " in result.stderr
+
+
+def test_predictions_come_from_files_and_from_standard_input(program, tmp_path):
+    dataset = load("digits")
+    x, y = dataset.x_test[:40], dataset.y_test[:40]
+    np.save(tmp_path / "x.npy", x)
+    np.savetxt(tmp_path / "x.csv", x.reshape(40, -1), delimiter=",")
+    text = (tmp_path / "x.csv").read_text()
+    outputs = [call("run", program, tmp_path / "x.npy"), call("run", program, tmp_path / "x.csv")]
+    outputs += [call("run", program, stdin=text), call("run", program, "-", stdin=text)]
+    assert [r.exit_code for r in outputs] == [0] * 4, outputs[0].output
+    assert len({r.stdout for r in outputs}) == 1
+    answers = np.array([int(line) for line in outputs[0].stdout.split()])
+    assert (answers == y).mean() > 0.6
+
+
+def test_scores_and_json_agree_with_the_prediction(program, tmp_path):
+    np.save(tmp_path / "x.npy", load("digits").x_test[:3])
+    rows = json.loads(call("run", program, tmp_path / "x.npy", "--json", "--scores").stdout)
+    assert len(rows) == 3
+    for row in rows:
+        assert max(row["scores"], key=row["scores"].get) == row["class"]
+    assert "scores" not in json.loads(call("run", program, tmp_path / "x.npy", "--json").stdout)[0]
+    line = call("run", program, tmp_path / "x.npy", "--scores").stdout.splitlines()[0]
+    assert line.split("\t")[0] == rows[0]["class"]
+    assert len(line.split("\t")) == 11
+
+
+def test_raw_samples_go_through_the_programs_front_end(program, tmp_path):
+    np.save(tmp_path / "x.npy", load("digits").x_test[:5])
+    plain = call("run", program, tmp_path / "x.npy")
+    assert call("run", program, tmp_path / "x.npy", "--raw").stdout == plain.stdout
+    assert call("run", program, "-", "--raw", stdin="1\n").exit_code == 2
+
+
+def test_info_shows_operations_and_provenance(program):
+    text = call("info", program).output
+    assert "shiftlif1" in text
+    assert "digits" in text
+    described = json.loads(call("info", program, "--json").stdout)
+    assert described["digest"] == load_program(program).digest()
+    assert sum(row["weight_bytes"] for row in described["operations"]) == described["weight bytes"]
+    assert described["metadata"]["weight_bits"] == 8
+
+
+def test_the_provenance_lets_the_run_be_repeated(made, program):
+    metadata = load_program(program).metadata
+    assert metadata["dataset"] == "digits"
+    assert metadata["front_end"] == {"name": "none"}
+    assert metadata["qat_epochs"] == 1
+    assert metadata["neuron"]["K"] == 2
+
+
+def test_datasets_says_what_is_missing(monkeypatch):
+    monkeypatch.delenv("SHIFTLIF_DATA", raising=False)
+    text = call("datasets").output
+    assert "digits" in text
+    assert "set SHIFTLIF_DATA" in text
+    assert any(row["name"] == "wiar" for row in json.loads(call("datasets", "--json").stdout))
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (("train",), "which data set"),
+        (("train", "digitz"), "digitz"),
+        (("train", "digits", "--neuron", "Shift"), "neuron.kind"),
+        (("train", "digits", "--set", "epochs"), "NAME=VALUE"),
+        (("train", "digits", "--set", "a.b=1"), "no such field"),
+        (("train", "digits", "--epochs", 0), "epochs"),
+        (("train", "--resume"), "--out"),
+        (("train", "--resume", "--out", "nowhere"), "cannot be read"),
+        (("train", "digits", "--config", "nowhere.yaml"), "nowhere.yaml"),
+        (("train", "digits", "--K", 2, "--neuron", "LIF"), "no K"),
+        (("compile", "nowhere"), "not a run folder"),
+        (("verify", "nowhere"), "--vectors"),
+        (("run", "nowhere.safetensors"), "nowhere.safetensors"),
+        (("info", "nowhere.safetensors"), "nowhere.safetensors"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(words, part, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = call(*words)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: ")
+    assert part in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_run_is_not_trained_over(made):
+    result = call("train", "digits", "--out", made[0])
+    assert result.exit_code == 2
+    assert "--resume" in result.stderr
+
+
+def test_bits_that_do_not_exist_are_refused(made):
+    result = call("compile", made[0], "--bits", 5)
+    assert result.exit_code == 2
+    assert "5" in result.stderr
+
+
+def test_a_finished_run_resumes_from_its_own_configuration(made):
+    before = (made[0] / "network.safetensors").read_bytes()
+    result = call("train", "--resume", "--out", made[0], "--quiet")
+    assert result.exit_code == 0, result.output
+    assert (made[0] / "network.safetensors").read_bytes() == before
+
+
+def test_ctrl_c_is_one_line_with_exit_code_130(tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("shiftlif.training.fitting.fit", interrupted)
+    result = call("train", "digits", "--out", tmp_path / "r")
+    assert result.exit_code == 130
+    assert "--resume" in result.stderr
+    monkeypatch.setattr("shiftlif.program.load", interrupted)
+    assert call("info", "p").exit_code == 130
+
+
+def test_a_missing_package_is_named_with_its_extra(tmp_path, monkeypatch):
+    def missing(*_, **__):
+        raise ModuleNotFoundError("No module named 'lightning'", name="lightning.pytorch")
+
+    monkeypatch.setattr("shiftlif.training.fitting.fit", missing)
+    result = call("train", "digits", "--out", tmp_path / "r")
+    assert result.exit_code == 2
+    assert "pip install shiftlif[train]" in result.stderr
+
+
+def test_without_typer_one_line_says_what_to_install(monkeypatch, capsys):
+    from shiftlif.cli import main
+
+    real = builtins.__import__
+
+    def without(name, *args, **kwargs):
+        if name in ("typer", "rich"):
+            raise ModuleNotFoundError(f"No module named '{name}'", name=name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_deployed_half_needs_no_torch(made, program, tmp_path):
+    np.save(tmp_path / "x.npy", load("digits").x_test[:2])
+    script = (
+        "import sys\n"
+        "for name in ('torch', 'lightning', 'pydantic', 'yaml', 'sklearn', 'matplotlib'): sys.modules[name] = None\n"
+        "from typer.testing import CliRunner\n"
+        "from shiftlif.cli.app import app\n"
+        "for words in (['run', sys.argv[1], sys.argv[2]], ['info', sys.argv[1]], ['datasets'], ['train', '--help'],\n"
+        "              ['verify', sys.argv[1], '--vectors', sys.argv[3]]):\n"
+        "    result = CliRunner().invoke(app, words)\n"
+        "    assert result.exit_code == 0, (words, result.output, result.exception)\n"
+        "result = CliRunner().invoke(app, ['train', 'digits'])\n"
+        "assert result.exit_code == 2 and 'pip install shiftlif[' in result.stderr, result.stderr\n"
+    )
+    command = [sys.executable, "-c", script, str(program), str(tmp_path / "x.npy"), str(made[0] / "v.npz")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_demo_goes_the_whole_way_and_never_overwrites(tmp_path):
+    words = ("demo", "--out", tmp_path / "demo", "--epochs", 1, "--quiet")
+    first, second = call(*words), call(*words)
+    assert first.exit_code == 0, first.output
+    assert "multiplications" in first.output
+    assert (tmp_path / "demo" / "program.safetensors").is_file()
+    assert (tmp_path / "demo-2" / "program.safetensors").is_file()
+    assert second.exit_code == 0
