@@ -40,6 +40,7 @@ COMMON: dict[str, Any] = {
     "weight_decay": 0.1,
     "label_smoothing": 0.1,
     "warmup": 0.15,
+    "qat_learning_rate": 1e-3,
     "threads": 1,
 }
 RECIPES: dict[str, dict[str, Any]] = {
@@ -48,7 +49,6 @@ RECIPES: dict[str, dict[str, Any]] = {
     "gsc12": {"width": 48, "epochs": 30, "augment": {"noise": 0.2, "shift": 0.1}},
 }
 QAT_EPOCHS = 8
-QAT_LEARNING_RATE = 1e-3
 
 
 def grid() -> list[dict[str, Any]]:
@@ -66,46 +66,23 @@ def measure(dataset: str, neuron: str, T: int, seed: int) -> dict[str, Any]:
     """One record."""
     import time
 
-    import torch
-
-    from shiftlif.compile import convert, verify
     from shiftlif.program import measure as measure_cost
-    from shiftlif.quantize import absorb, prepare
     from shiftlif.training.config import TrainingConfig, check
-    from shiftlif.training.finetuning import finetune
+    from shiftlif.training.deployment import deploy
     from shiftlif.training.fitting import fit
 
     config = check(
         TrainingConfig,
-        {
-            **COMMON,
-            **RECIPES[dataset],
-            "dataset": dataset,
-            "neuron": NEURONS[neuron],
-            "steps": T,
-            "seed": seed,
-        },
+        {**COMMON, **RECIPES[dataset], "dataset": dataset, "neuron": NEURONS[neuron], "steps": T, "seed": seed},
     )
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         run = fit(config, Path(folder) / "run", progress=False)
     trained = time.perf_counter()
-    data, frames = run.data, run.data.frames("test")
-    labels = data.parts["test"].y.numpy()
-    absorbed = absorb(run.network)
-    programs = {}
-    accuracy = {}
-    for bits in (8, 4):
-        prepared = prepare(absorbed, input_exponent=data.quantizer.exponent, weight_bits=bits)
-        if bits == 4:
-            torch.manual_seed(seed)
-            finetune(
-                prepared, data, config, epochs=QAT_EPOCHS, learning_rate=QAT_LEARNING_RATE, progress=False
-            )
-        programs[bits] = convert(prepared, quantizer=data.quantizer, classes=data.classes, steps=T)
-        verified = verify(prepared, programs[bits], frames)  # raises where anything differs
-        accuracy[bits] = float((verified.predictions == labels).mean())
-    cost = measure_cost(programs[8], frames).to_dict()
+    # deploy() compares prepared network and program on the whole test part and raises where they differ.
+    int8 = deploy(run.network, run.data, run.config, bits=8, progress=False)
+    int4 = deploy(run.network, run.data, run.config, bits=4, qat_epochs=QAT_EPOCHS, progress=False)
+    cost = measure_cost(int8.program, run.data.frames("test")).to_dict()
     return {
         "dataset": dataset,
         "neuron": neuron,
@@ -115,15 +92,15 @@ def measure(dataset: str, neuron: str, T: int, seed: int) -> dict[str, Any]:
         "validation_accuracy": run.trained.validation.accuracy,
         "test_accuracy": run.test.accuracy,
         "test_balanced_accuracy": run.test.balanced_accuracy,
-        "int8_accuracy": accuracy[8],
-        "int4_accuracy": accuracy[4],
-        "bit_exact": True,  # verify() raised otherwise, and there would be no record
+        "int8_accuracy": int8.accuracy["integer"],
+        "int4_accuracy": int4.accuracy["integer"],
+        "bit_exact": min(d.verification.agreement for d in (int8, int4)) == 1.0,
         "events_per_inference": cost["totals"]["events"],
         "events_per_neuron_per_step": cost["events_per_neuron_step"],
         "synaptic_ops_per_inference": cost["totals"]["synaptic_operations"],
         "adds_per_inference": cost["totals"]["adds"],
         "shifts_per_inference": cost["totals"]["shifts"],
-        "int8_weight_bytes": programs[8].weight_bytes,
+        "int8_weight_bytes": int8.program.weight_bytes,
         "train_seconds": round(trained - started, 1),
         "seconds": round(time.perf_counter() - started, 1),
     }

@@ -34,6 +34,7 @@ MAP = {
         "data",
         "analysis",
         "quantize",
+        "compile",
         "program",
     },
     "cli": {

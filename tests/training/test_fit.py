@@ -220,7 +220,7 @@ def test_a_rate_penalty_makes_the_network_quieter(dataset, config):
     rates = []
     for weight in (0.0, 20.0):
         stage = config.model_copy(
-            update={"rate_weight": weight, "rate_target": 0.05, "epochs": 8, "model": "conv1d"}
+            update={"rate_weight": weight, "rate_target": 0.05, "epochs": 25, "model": "conv1d"}
         )
         network = initial_network(stage, data)
         history = train(network, data, stage, progress=False).history

@@ -79,7 +79,7 @@ def test_the_rate_is_the_exact_share_of_events_and_its_gradient_lowers_it(neuron
     seen = []
     net.run(torch.randn(3, 50, 4) + 1, observer=seen.append)
     rate = event_rate(seen[0])
-    assert float(rate) == pytest.approx(float((seen[0].outputs != 0).float().mean()))
+    assert rate.item() == pytest.approx(float((seen[0].outputs != 0).float().mean()))
     rate.backward()
     weight = net.layers["linear1"].bias
     assert weight.grad.min() >= 0
@@ -87,7 +87,7 @@ def test_the_rate_is_the_exact_share_of_events_and_its_gradient_lowers_it(neuron
     with torch.no_grad():
         weight -= 3 * weight.grad / weight.grad.max()
     net.run(torch.randn(3, 50, 4) + 1, observer=lambda o: seen.append(o))
-    assert float(event_rate(seen[1])) < float(rate)
+    assert event_rate(seen[1]).item() < rate.item()
 
 
 def test_a_hinge_leaves_quiet_layers_alone():

@@ -20,7 +20,9 @@ VECTOR_SAMPLES = 16
 
 def compile_run(
     run: Annotated[Path, typer.Argument(help="Run folder of 'shiftlif train'.")],
-    bits: Annotated[int, typer.Option(help="Weight bits, 8 or 4.")] = 8,
+    bits: Annotated[
+        int | None, typer.Option(help="Weight bits, 8 or 4. [default: the run's qat_bits, else 8]")
+    ] = None,
     qat_epochs: Annotated[
         int | None, typer.Option(min=0, help="Quantisation-aware epochs. [default: the run's qat_epochs]")
     ] = None,
@@ -39,14 +41,15 @@ def compile_run(
 
     loaded = load_run(run)
     epochs = loaded.config.qat_epochs if qat_epochs is None else qat_epochs
+    chosen = bits if bits is not None else loaded.config.qat_bits or 8
     data = loaded.data()
-    deployed = deploy_run(loaded, data, bits, epochs, quiet=quiet)
+    deployed = deploy_run(loaded, data, chosen, epochs, quiet=quiet)
     target = out if out is not None else run / PROGRAM
     save(deployed, target)
     if vectors is not None:
         record_vectors(deployed.program, data.frames("test"), data.temporal, vectors)
     show_pairs(
-        f"{loaded.summary['dataset']}: int{bits} program",
+        f"{loaded.summary['dataset']}: int{chosen} program",
         {
             **accuracies(deployed),
             "operations": len(deployed.program.operations),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -74,6 +75,11 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__
         _line("yellow", f"warning: {message}")
 
 
+def _console() -> Console:
+    """Standard output, of the first process of a multi-device run only."""
+    return Console(quiet=os.environ.get("LOCAL_RANK", "0") != "0")
+
+
 def show_json(value: Any) -> None:
     """JSON on standard output."""
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
@@ -86,7 +92,7 @@ def show_pairs(title: str, pairs: Mapping[str, object]) -> None:
     table.add_column(overflow="fold")
     for name, value in pairs.items():
         table.add_row(name, Text(str(value)))
-    Console().print(table)
+    _console().print(table)
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -97,7 +103,7 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
-    Console().print(table)
+    _console().print(table)
 
 
 def percent(share: float) -> str:

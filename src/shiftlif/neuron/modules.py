@@ -15,7 +15,7 @@ from shiftlif.alphabet import MAX_L, Alphabet, Binary, PowerOfTwo, Uniform
 from shiftlif.errors import ConfigurationError
 from shiftlif.neuron.step import NeuronParameters, sequence, step
 from shiftlif.neuron.straight_through import straight_through
-from shiftlif.surrogate import ReLSGET, Surrogate
+from shiftlif.surrogate import ATan, ReLSGET, Surrogate
 
 SCALE_RANGE = (2.0**-8, 2.0**8)
 
@@ -184,10 +184,13 @@ class IntLIF(SpikingNeuron):
 
 
 class LIF(SpikingNeuron):
-    """The binary neuron; ``scale`` is its threshold and its spike's height."""
+    """The binary neuron; ``scale`` is its threshold and its spike's height.
+
+    Its surrogate is ATan unless given: with one boundary a bump there trains better than ReLSG-ET's range.
+    """
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(Binary(), **options)
+        super().__init__(Binary(), **{"surrogate": ATan(), **options})
 
 
 class ShiftLIFNeuron(SpikingNeuron):

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from shiftlif.errors import ConfigurationError
 from shiftlif.neuron import NEURONS, SpikingNeuron
-from shiftlif.surrogate import SURROGATES, ReLSGET
+from shiftlif.surrogate import SURROGATES, Surrogate
 from shiftlif.training.augment import AUGMENTATIONS
 
 DEFAULT_STEPS = 4
@@ -47,7 +47,7 @@ class NeuronConfig(_Frozen):
     decay_input: bool = True
     reset: Literal["soft", "hard"] = "soft"
     detach_reset: bool = False
-    surrogate: Literal["relsget", "rectangle", "atan", "triangle", "superspike"] = "relsget"
+    surrogate: Literal["relsget", "rectangle", "atan", "triangle", "superspike"] | None = None
     alpha: float | None = None
     periodic: bool = False
 
@@ -66,14 +66,6 @@ class NeuronConfig(_Frozen):
                 raise ConfigurationError(
                     f"neuron {self.kind} has no {name}; it belongs to {', '.join(kinds)}"
                 )
-        if self.periodic and self.surrogate != "relsget":
-            raise ConfigurationError(f"periodic belongs to the surrogate relsget, not to {self.surrogate}")
-        if self.alpha is not None and self.surrogate == "rectangle":
-            raise ConfigurationError("the surrogate rectangle has no alpha; leave it out")
-        alpha = {} if self.alpha is None else {"alpha": self.alpha}
-        surrogate = (
-            ReLSGET(periodic=self.periodic, **alpha) if self.periodic else SURROGATES[self.surrogate](**alpha)
-        )
         options: dict[str, Any] = {
             "tau": self.tau,
             "scale_power_of_two": self.scale_power_of_two,
@@ -81,14 +73,31 @@ class NeuronConfig(_Frozen):
             "decay_input": self.decay_input,
             "reset": self.reset,
             "detach_reset": self.detach_reset,
-            "surrogate": surrogate,
         }
+        if (surrogate := self._surrogate()) is not None:
+            options["surrogate"] = surrogate
         for name in ("K", "L", "placement", "scale", "learnable_scale"):
             if getattr(self, name) is not None:
                 options[name] = getattr(self, name)
         kind = NEURONS[self.kind]
         kind(**options)  # report a wrong parameter here, not in the middle of building a network
         return lambda: kind(**options)
+
+    def _surrogate(self) -> Surrogate | None:
+        if self.surrogate is None:
+            if self.alpha is not None or self.periodic:
+                raise ConfigurationError(
+                    "alpha and periodic belong to a surrogate; name it too, for example surrogate: relsget"
+                )
+            return None
+        if self.periodic and self.surrogate != "relsget":
+            raise ConfigurationError(f"periodic belongs to the surrogate relsget, not to {self.surrogate}")
+        if self.alpha is not None and self.surrogate == "rectangle":
+            raise ConfigurationError("the surrogate rectangle has no alpha; leave it out")
+        options: dict[str, Any] = {} if self.alpha is None else {"alpha": self.alpha}
+        if self.periodic:
+            options["periodic"] = True
+        return SURROGATES[self.surrogate](**options)
 
 
 class TrainingConfig(_Frozen):
@@ -112,7 +121,8 @@ class TrainingConfig(_Frozen):
         rate_weight: weight of the rate penalty in the loss.
         rate_penalty: ``hinge`` punishes the excess only, ``squared`` both sides.
         augment: strength by name, see `shiftlif.training.augment.AUGMENTATIONS`.
-        qat_bits, qat_epochs, qat_learning_rate: of the quantisation-aware stage after training.
+        qat_bits, qat_epochs, qat_learning_rate: of the quantisation-aware stage after training (``finetune``,
+            ``shiftlif compile``); bits None is 8.
         accelerator, devices: passed to the Lightning trainer.
         threads: torch's CPU threads; None leaves torch's choice. More than one slows small networks down on a
             busy machine, and makes results depend on the machine.

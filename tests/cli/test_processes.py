@@ -1,4 +1,4 @@
-"""A real process, a real signal."""
+"""Real processes: signals, resuming, several devices."""
 
 import json
 import os
@@ -47,3 +47,14 @@ def test_a_stopped_process_resumes_to_the_weights_of_an_uninterrupted_one(tmp_pa
     assert a == b
     summaries = [json.loads((tmp_path / n / "summary.json").read_text()) for n in ("whole", "cut")]
     assert summaries[0]["test"] == summaries[1]["test"]
+
+
+@pytest.mark.slow
+def test_two_devices_train_one_run_and_print_one_table(tmp_path):
+    process = start(tmp_path / "run", *OPTIONS, "--devices", "2")
+    out, err = process.communicate(timeout=90)
+    assert process.returncode == 0, err
+    assert out.count("test accuracy") == 1
+    assert len((tmp_path / "run" / "metrics.csv").read_text().splitlines()) == 13
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["validation"]["accuracy"] > 0.5

@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+import torch
+
+from shiftlif.errors import VerificationError
+from shiftlif.training import predict
+from shiftlif.training.batches import make_data
+from shiftlif.training.deployment import deploy, program_frames
+from shiftlif.training.fitting import initial_network
+from shiftlif.training.loop import train
+from tests.training.conftest import blobs
+
+
+def trained(config, dataset, model, steps):
+    config = config.model_copy(update={"model": model, "steps": steps, "epochs": 6})
+    data = make_data(dataset, steps)
+    network = initial_network(config, data)
+    train(network, data, config, progress=False)
+    return network, data, config
+
+
+@pytest.mark.parametrize(("temporal", "bits", "qat_epochs"), [(False, 8, 0), (False, 4, 1), (True, 8, 0)])
+def test_a_trained_network_becomes_a_program_that_equals_it(config, temporal, bits, qat_epochs):
+    shape = (3, 1, 8, 8) if temporal else (2, 16)
+    dataset = blobs(shape, temporal, n=(48, 16, 20))
+    network, data, config = trained(config, dataset, "conv2d" if temporal else "conv1d", 3)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    made = deploy(network, data, config, bits=bits, qat_epochs=qat_epochs, progress=False)
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+    assert made.verification.samples == 20
+    assert made.verification.agreement == 1.0
+    assert made.absorbed_agreement >= 0.95
+    result = made.program.run(program_frames(data.frames("test"), temporal))
+    scores = predict(made.prepared, data, "test").argmax(1).numpy()
+    assert np.array_equal(result.predictions, scores)
+    assert made.accuracy["integer"] == np.mean(result.predictions == dataset.y_test)
+    assert made.program.metadata["temporal"] is temporal
+    assert made.to_dict()["weight_bits"] == bits
+
+
+def test_an_absorption_that_changes_the_network_is_refused(config, dataset, monkeypatch):
+    network, data, config = trained(config, dataset, "conv1d", 2)
+    other = initial_network(config.model_copy(update={"seed": 9}), data)
+    monkeypatch.setattr("shiftlif.training.deployment.absorb", lambda _: other)
+    with pytest.raises(VerificationError, match="absorbed network agrees"):
+        deploy(network, data, config, progress=False)
