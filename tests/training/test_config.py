@@ -103,7 +103,7 @@ def test_neuron_parameters_arrive():
 
 
 def test_surrogates_are_built_by_name():
-    assert NeuronConfig(periodic=True, alpha=2).build()().surrogate == ReLSGET(2, True)
+    assert NeuronConfig(surrogate="relsget", periodic=True, alpha=2).build()().surrogate == ReLSGET(2, True)
     assert NeuronConfig(surrogate="rectangle").build()().surrogate == Rectangle()
 
 
@@ -114,6 +114,7 @@ def test_surrogates_are_built_by_name():
         {"kind": "ShiftLIF", "L": 4},
         {"kind": "LIF", "placement": "log"},
         {"surrogate": "atan", "periodic": True},
+        {"alpha": 2.0},
         {"surrogate": "rectangle", "alpha": 2.0},
         {"kind": "QBLIF", "L": 0},
         {"tau": 0.5},

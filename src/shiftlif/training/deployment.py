@@ -92,7 +92,7 @@ def deploy(
     absorbed = absorb(network)
     labels = data.parts["test"].y
     trained, folded = (predict(net, data, "test").argmax(1) for net in (network, absorbed))
-    agreement = float((trained == folded).float().mean())
+    agreement = float((trained == folded).double().mean())
     if int((trained != folded).sum()) > max(1, ABSORPTION_TOLERANCE * len(labels)):
         raise VerificationError(
             f"the absorbed network agrees with the trained one on {agreement:.2%} of {len(labels)} test "
@@ -120,9 +120,9 @@ def deploy(
         absorbed,
         prepared,
         program,
-        {stage: float((found == labels).float().mean()) for stage, found in stages.items()},
+        {stage: float((found == labels).double().mean()) for stage, found in stages.items()},
         agreement,
-        float((trained == answers).float().mean()),
+        float((trained == answers).double().mean()),
         verification,
     )
 
