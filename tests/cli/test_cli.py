@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from shiftlif.cli.app import COMMANDS, app
+from shiftlif.cli.output import fresh_folder
 from shiftlif.data import load
 from shiftlif.program import GoldenVectors
 from shiftlif.program import load as load_program
@@ -274,11 +275,15 @@ for words in (["train", "digits"], ["compile", "run"], ["demo"]):
     assert done.returncode == 0, done.stderr
 
 
-def test_the_demo_goes_the_whole_way_and_never_overwrites(tmp_path):
-    words = ("demo", "--out", tmp_path / "demo", "--epochs", 1, "--quiet")
-    first, second = call(*words), call(*words)
-    assert first.exit_code == 0, first.output
-    assert "multiplications" in first.output
-    assert (tmp_path / "demo" / "program.safetensors").is_file()
-    assert (tmp_path / "demo-2" / "program.safetensors").is_file()
-    assert second.exit_code == 0
+def test_the_demo_goes_the_whole_way(tmp_path):
+    result = call("demo", "--out", tmp_path / "demo", "--epochs", 1, "--quiet")
+    assert result.exit_code == 0, result.output
+    assert "multiplications" in result.output
+    assert call("verify", tmp_path / "demo", "--vectors", tmp_path / "demo" / "vectors.npz").exit_code == 0
+
+
+def test_a_fresh_folder_never_overwrites(tmp_path):
+    assert fresh_folder(tmp_path / "demo") == tmp_path / "demo"
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo-2").mkdir()
+    assert fresh_folder(tmp_path / "demo") == tmp_path / "demo-3"
