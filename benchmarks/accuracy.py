@@ -73,7 +73,14 @@ def measure(dataset: str, neuron: str, T: int, seed: int) -> dict[str, Any]:
 
     config = check(
         TrainingConfig,
-        {**COMMON, **RECIPES[dataset], "dataset": dataset, "neuron": NEURONS[neuron], "steps": T, "seed": seed},
+        {
+            **COMMON,
+            **RECIPES[dataset],
+            "dataset": dataset,
+            "neuron": NEURONS[neuron],
+            "steps": T,
+            "seed": seed,
+        },
     )
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:

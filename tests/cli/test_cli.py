@@ -39,6 +39,7 @@ def made(tmp_path_factory):
         2,
         "--lr",
         0.01,
+        "--figures",
         "--quiet",
     )
     trained = call("train", "digits", "--out", folder, *options, "--set", "neuron.surrogate=atan")
@@ -67,6 +68,11 @@ def test_training_and_compiling_show_their_results(made):
     assert "verified equal" in compiled
     assert "neuron:" in (folder / "config.yaml").read_text()
     assert "surrogate: atan" in (folder / "config.yaml").read_text()
+
+
+def test_figures_are_drawn_where_asked_for(made):
+    for name in ("learning_curves.png", "letter_usage.png"):
+        assert (made[0] / name).read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_compiled_run_verifies(made):

@@ -22,13 +22,12 @@ def datasets(
         return
     show_table(
         "known data sets; a path to your own .npz file or folder works as well",
-        ("name", "modality", "task", "split", "available"),
+        ("name", "modality", "task", "available"),
         [
             (
                 d["name"],
                 d["modality"],
                 d["task"],
-                d["split"],
                 "yes" if d["available"] else _missing(d["name"]),
             )
             for d in known

@@ -24,16 +24,14 @@ def info(
         return
     show_table(
         str(program),
-        ("operation", "kind", "shape", "weight bytes", "table bytes", "bits", "wire range", "accumulator"),
+        ("operation", "kind", "shape", "bytes", "bits", "largest sum"),
         [
             (
                 row["name"],
                 row["kind"],
                 " x ".join(map(str, row["shape"])),
-                row["weight_bytes"],
-                row["table_bytes"],
+                row["weight_bytes"] + row["table_bytes"],
                 row["bits"] or "",
-                f"{row['low']:,} .. {row['high']:,}",
                 row["accumulator"],
             )
             for row in description["operations"]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from shiftlif.cli.output import Interrupted, percent, show_pairs
 from shiftlif.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from shiftlif.training.fitting import RunResult
 
 
 def train(
@@ -51,6 +54,9 @@ def train(
         list[str] | None,
         typer.Option("--set", help="Any other field, for example neuron.surrogate=atan; may be repeated."),
     ] = None,
+    figures: Annotated[
+        bool, typer.Option("--figures", help="Draw learning curves and letter usage as PNG files too.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
     """Train a network and write a run folder."""
@@ -97,6 +103,8 @@ def train(
         result = fit(checked, folder, resume=resume, progress=not quiet)
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; continue with: shiftlif train --resume --out {folder}") from None
+    if figures:
+        _draw(result)
     summary = result.summary
     show_pairs(
         f"{summary['dataset']}: {summary['neuron']}, {summary['model']}, T={summary['steps']}",
@@ -113,6 +121,14 @@ def train(
             "next": f"shiftlif compile {folder}",
         },
     )
+
+
+def _draw(result: RunResult) -> None:
+    from shiftlif.analysis.figures import learning_curves, letter_usage_bars
+    from shiftlif.training.loop import HISTORY
+
+    learning_curves(result.folder / HISTORY, result.folder / "learning_curves.png")
+    letter_usage_bars(result.layers, result.folder / "letter_usage.png")
 
 
 def _assignments(texts: list[str] | None) -> list[tuple[str, Any]]:

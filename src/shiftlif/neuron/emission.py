@@ -18,7 +18,10 @@ def _tables(alphabet: Alphabet, like: Tensor) -> tuple[Tensor, Tensor]:
     """Levels and boundaries as tensors beside ``like``; made once, since they are constants."""
     key = (alphabet, like.dtype, like.device)
     if key not in _TABLES:
-        levels, boundaries = torch.tensor(alphabet.levels), torch.tensor(alphabet.boundaries, dtype=torch.float64)
+        levels, boundaries = (
+            torch.tensor(alphabet.levels),
+            torch.tensor(alphabet.boundaries, dtype=torch.float64),
+        )
         _TABLES[key] = (levels.to(like.device, like.dtype), boundaries.to(like.device, like.dtype))
     return _TABLES[key]
 
