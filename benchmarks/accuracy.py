@@ -25,6 +25,8 @@ from shiftlif.program.storage import write_atomically
 
 RESULTS = Path(__file__).parent.parent / "results"
 TABLE = RESULTS / "accuracy.json"
+README = RESULTS.parent / "README.md"
+BEGIN, END = "<!-- accuracy: made by benchmarks.accuracy -->", "<!-- end -->"
 SEEDS = (0, 1, 2)
 STEPS = (4, 1)
 NEURONS: dict[str, dict[str, Any]] = {
@@ -192,6 +194,31 @@ def render(records: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def summary(records: list[dict[str, Any]]) -> str:
+    """A compact Markdown table: accuracy in per cent and million synaptic operations per inference."""
+    lines = [f"| | {' | '.join(NEURONS)} |", "|---|" + "---|" * len(NEURONS)]
+    for dataset in RECIPES:
+        for steps in STEPS:
+            cells = []
+            for neuron in NEURONS:
+                rows = [r for r in records if _key(r)[:3] == (dataset, neuron, steps)]
+                if not rows:
+                    cells.append("")
+                    continue
+                accuracy = [100 * row["test_accuracy"] for row in rows]
+                operations = statistics.mean(row["synaptic_ops_per_inference"] for row in rows) / 1e6
+                spread = f" ± {statistics.stdev(accuracy):.1f}" if len(rows) > 1 else ""
+                cells.append(f"{statistics.mean(accuracy):.1f}{spread} ({operations:.1f} M)")
+            lines.append(f"| {dataset}, T={steps} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def with_summary(page: str, records: list[dict[str, Any]]) -> str:
+    """The README with its table between the two markers made anew."""
+    before, rest = page.split(BEGIN)
+    return f"{before}{BEGIN}\n{summary(records)}{END}{rest.split(END)[1]}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -209,6 +236,7 @@ def main() -> None:
         _load()
     )
     write_atomically(RESULTS / "accuracy.md", text.encode())
+    write_atomically(README, with_summary(README.read_text(encoding="utf-8"), _load()).encode())
 
 
 if __name__ == "__main__":

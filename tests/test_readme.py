@@ -1,3 +1,4 @@
+import json
 import re
 from pathlib import Path
 
@@ -27,3 +28,10 @@ def test_every_python_block_of_the_readme_runs(tmp_path, monkeypatch, capsys):
 def test_every_relative_link_of_the_readme_exists():
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README.read_text(encoding="utf-8")):
         assert (README.parent / target).exists(), target
+
+
+def test_the_readme_shows_the_committed_results():
+    from benchmarks.accuracy import TABLE, with_summary
+
+    page = README.read_text(encoding="utf-8")
+    assert with_summary(page, json.loads(TABLE.read_text(encoding="utf-8"))) == page
