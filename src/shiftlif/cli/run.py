@@ -12,6 +12,9 @@ from shiftlif.cli.output import show_json
 from shiftlif.errors import ConfigurationError
 
 
+BATCH = 256  # samples computed at once, so that memory stays bounded
+
+
 def run(
     program: Annotated[Path, typer.Argument(help="Model file (program.safetensors).")],
     source: Annotated[
@@ -39,22 +42,23 @@ def run(
         samples = _through_front_end(loaded, source, shape)
     else:
         samples = read_samples(sys.stdin.buffer if source == "-" else source, shape)
-    frames = loaded.quantizer.quantize(samples, channel_axis=2 if temporal else 1)
-    result = loaded.run(frames.swapaxes(0, 1) if temporal else frames)
-    values = result.logits * (loaded.output_unit / loaded.steps)
-    rows = [
-        {
-            "class": loaded.classes[answer],
-            "index": int(answer),
-            "scores": dict(zip(loaded.classes, line, strict=True)),
-        }
-        for answer, line in zip(result.predictions, values.tolist(), strict=True)
-    ]
+    rows = []
+    for start in range(0, len(samples), BATCH):
+        chunk = samples[start : start + BATCH]
+        frames = loaded.quantizer.quantize(chunk, channel_axis=2 if temporal else 1)
+        result = loaded.run(frames.swapaxes(0, 1) if temporal else frames)
+        values = result.logits * (loaded.output_unit / loaded.steps)
+        for answer, line in zip(result.predictions, values.tolist(), strict=True):
+            row: dict[str, Any] = {"class": loaded.classes[answer], "index": int(answer)}
+            if scores:
+                row["scores"] = dict(zip(loaded.classes, line, strict=True))
+            if as_json:
+                rows.append(row)
+            else:
+                shown = (f"{name}={value:.4f}" for name, value in row.get("scores", {}).items())
+                typer.echo("\t".join([row["class"], *shown]))
     if as_json:
-        show_json(rows if scores else [{"class": row["class"], "index": row["index"]} for row in rows])
-        return
-    for row in rows:
-        typer.echo("\t".join([row["class"], *(f"{n}={v:.4f}" for n, v in row["scores"].items() if scores)]))
+        show_json(rows)
 
 
 def _through_front_end(program: Any, source: str, shape: tuple[int, ...]) -> Any:

@@ -115,7 +115,15 @@ class Classification(lightning.LightningModule):
             total = self._over_devices(sums)
             self.val_events[name] = float(total[0] / total[1])
         if self.train_scores is not None:
-            self.log_dict(self.figures(), rank_zero_only=True)
+            figures = self.figures()
+            self.log_dict(figures, rank_zero_only=True)
+            shown = {name: figures[name] for name in ("train/loss", "val/loss", "val/accuracy")}
+            self.log_dict(
+                {name.replace("/", " "): value for name, value in shown.items()},
+                prog_bar=True,
+                logger=False,
+                rank_zero_only=True,
+            )
 
     def figures(self) -> dict[str, float]:
         """The last epoch's figures by name: ``train/loss``, ``val/accuracy``, ``events/<layer>``, ..."""
