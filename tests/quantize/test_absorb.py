@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from shiftlif.alphabet import PowerOfTwo
-from shiftlif.errors import CompileError
+from shiftlif.errors import CompileError, NetworkError
 from shiftlif.network import Network, Residual, direct_code
 from shiftlif.neuron import LIF, ShiftLIF, SpikingNeuron
 from shiftlif.quantize import absorb, absorb_scales_to_weights, check_absorbed, prepare
@@ -82,6 +82,12 @@ def test_preparing_before_absorbing_names_the_layer():
     normed = Network(nn.Linear(4, 4), nn.BatchNorm1d(4), LIF(), nn.Linear(4, 2), input_shape=(4,))
     with pytest.raises(CompileError, match=r"layer batchnorm1 .* call absorb"):
         prepare(normed, input_exponent=5)
+
+
+@pytest.mark.parametrize("verb", [absorb, absorb_scales_to_weights, lambda m: prepare(m, input_exponent=5)])
+def test_a_model_that_is_no_network_is_refused_with_the_way_to_make_one(verb):
+    with pytest.raises(NetworkError, match=r"got Sequential; put its layers, in order, into Network"):
+        verb(nn.Sequential(nn.Linear(4, 4), ShiftLIF(), nn.Linear(4, 2)))
 
 
 def _shared():

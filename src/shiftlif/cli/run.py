@@ -11,7 +11,6 @@ import typer
 from shiftlif.cli.output import show_json
 from shiftlif.errors import ConfigurationError
 
-
 BATCH = 256  # samples computed at once, so that memory stays bounded
 
 

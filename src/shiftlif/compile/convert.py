@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from shiftlif.errors import CompileError
-from shiftlif.network import Network, Residual
+from shiftlif.network import Network, Residual, require_network
 from shiftlif.program import (
     Accumulate,
     Add,
@@ -61,6 +61,7 @@ def convert(
         RangeError: an accumulator could overflow; the message names the layer.
         ProgramError: class names or steps do not fit.
     """
+    require_network(prepared)
     first = dict(prepared.layers.items()).get("input")
     if not isinstance(first, IntegerInput):
         raise CompileError(

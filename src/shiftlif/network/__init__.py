@@ -9,6 +9,7 @@ from shiftlif.network.container import (
     StatefulLayer,
     direct_code,
     readout,
+    require_network,
 )
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "direct_code",
     "letter_usage",
     "readout",
+    "require_network",
 ]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from shiftlif.errors import ConfigurationError, NetworkError
-from shiftlif.network.container import Network, Observation
+from shiftlif.network.container import Network, Observation, require_network
 from shiftlif.neuron import SpikingNeuron, integrate, letters
 
 METHODS = ("quantile", "error")
@@ -102,6 +102,7 @@ def calibrate(
         ConfigurationError: unknown method or a quantile out of range.
         NetworkError: the batch does not fit the network, is empty, or is not finite.
     """
+    require_network(network)
     if method not in METHODS or not 0 < quantile <= 1:
         raise ConfigurationError(
             f"method must be one of {METHODS} and 0 < quantile <= 1, got {method!r}, {quantile!r}"

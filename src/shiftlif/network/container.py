@@ -230,6 +230,15 @@ class Network(nn.Module):
         return sum(math.prod(p.shape) for p in self.parameters() if p.requires_grad)
 
 
+def require_network(model: object) -> None:
+    """Raise a NetworkError that says how to make a `Network` unless ``model`` is one."""
+    if not isinstance(model, Network):
+        raise NetworkError(
+            f"expected a shiftlif Network, got {type(model).__name__}; "
+            "put its layers, in order, into Network(*layers, input_shape=(channels, ...))"
+        )
+
+
 def _walk(layers: nn.ModuleDict, prefix: str) -> Iterator[tuple[str, nn.Module]]:
     for name, layer in layers.items():
         if isinstance(layer, Residual):

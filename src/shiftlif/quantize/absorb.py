@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from shiftlif.errors import CompileError
-from shiftlif.network import Network, Residual
+from shiftlif.network import Network, Residual, require_network
 from shiftlif.neuron import SpikingNeuron
 from shiftlif.quantize.pooling import AVERAGE, MAXIMUM, SumPool, pooling_window
 from shiftlif.quantize.shapes import layer_shapes
@@ -51,6 +51,7 @@ def absorb(network: Network) -> Network:
     Raises:
         CompileError: a layer cannot be absorbed; the message names it and says what to use instead.
     """
+    require_network(network)
     seen: dict[int, str] = {}
     for name, layer in network.named_layers():
         if id(layer) in seen:

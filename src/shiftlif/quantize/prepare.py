@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from shiftlif.errors import CompileError, ConfigurationError
-from shiftlif.network import Network, Residual
+from shiftlif.network import Network, Residual, require_network
 from shiftlif.neuron import SpikingNeuron
 from shiftlif.quantize.absorb import SYNAPSES, Synapse, check_absorbed
 from shiftlif.quantize.integer import (
@@ -64,6 +64,7 @@ def prepare(network: Network, *, input_exponent: int, weight_bits: int = 8) -> N
         CompileError: the network is not absorbed, or a layer cannot be compiled (named).
         ConfigurationError: bits or exponent out of range.
     """
+    require_network(network)
     check_bits(weight_bits)
     if not 0 <= input_exponent <= 14:
         raise ConfigurationError(f"input_exponent must lie in 0..14, got {input_exponent!r}")

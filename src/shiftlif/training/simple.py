@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from shiftlif.errors import CompileError, ConfigurationError, DataError, NetworkError
-from shiftlif.network import Network, direct_code, readout
+from shiftlif.network import Network, direct_code, readout, require_network
 from shiftlif.neuron import QBLIF, ShiftLIF, ShiftLIFNeuron
 from shiftlif.quantize import absorb as absorbed_copy
 from shiftlif.quantize import check_absorbed
@@ -39,10 +39,11 @@ def train_shiftlif(
 
     Raises:
         ConfigurationError: ``n_timesteps`` or ``epochs`` is below 1.
-        NetworkError: the scales of ``model`` are absorbed already.
+        NetworkError: ``model`` is no `Network`, or its scales are absorbed already.
         CompileError: ``absorb`` is True and a layer cannot be absorbed; nothing was trained.
         DataError: there is no batch, a sample or a loss is not finite.
     """
+    require_network(model)
     for name, value in (("n_timesteps", n_timesteps), ("epochs", epochs)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ConfigurationError(f"{name} must be a whole number of at least 1, got {value!r}")
