@@ -29,7 +29,7 @@ def _cli(*arguments: str) -> str:
 
 
 def main(folder: Path) -> None:
-    for name in ("torch", "lightning", "pydantic", "sklearn"):
+    for name in ("torch", "lightning", "yaml", "sklearn"):
         if importlib.util.find_spec(name):
             raise SystemExit(f"{name} is installed: this environment proves nothing")
     import numpy as np

@@ -22,7 +22,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 EXTRAS = {
-    "torch": "torch",
+    "torch": "train",  # commands that need torch need the rest of training too
     "lightning": "train",
     "tensorboard": "train",
     "pydantic": "train",
