@@ -63,3 +63,13 @@ def test_two_devices_train_one_run_and_print_one_table(tmp_path):
     assert len((tmp_path / "run" / "metrics.csv").read_text().splitlines()) == 13
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["validation"]["accuracy"] > 0.5
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_full_disk_behind_standard_output_is_one_line(options):
+    command = [sys.executable, "-m", "shiftlif.cli", "datasets", *options]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: output: No space left on device")
+    assert len(done.stderr.splitlines()) == 1

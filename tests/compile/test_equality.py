@@ -229,3 +229,10 @@ def test_membranes_use_sixteen_bits_where_that_is_proven():
     for op in program.neurons:
         bound = program.ranges[op.name].accumulator
         assert (op.membrane_bits == 16) == (bound < 2**15)
+
+
+def test_verifying_a_network_that_was_not_prepared_says_what_to_pass():
+    network = build("dense", Binary())
+    _, program = _both(network)
+    with pytest.raises(CompileError, match="pass what prepare"):
+        verify(absorb(network), program, _frames(network, 2))

@@ -187,3 +187,14 @@ def test_edge_networks_stay_under_their_parameter_limit(model, shape):
 def test_edge_networks_refuse_samples_of_another_form(model, shape):
     with pytest.raises(ConfigurationError, match=f"model {model}"):
         MODELS[model](shape, 10, IntLIF)
+
+
+def test_a_layer_that_returns_no_tensor_is_named():
+    network = Network(nn.LSTM(4, 4), nn.Linear(4, 2), input_shape=(4,))
+    with pytest.raises(NetworkError, match=r"layer lstm1 \(LSTM\) returned a tuple"):
+        network(torch.zeros(2, 3, 4))
+
+
+def test_a_state_that_is_no_mapping_is_refused():
+    with pytest.raises(NetworkError, match="state holds a Tensor but"):
+        _small().eval().step(torch.zeros(2, 3, 16), torch.zeros(3))

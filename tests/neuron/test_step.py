@@ -158,3 +158,8 @@ def test_hard_reset_of_a_multi_level_neuron_is_refused():
 def test_the_old_neuron_checks_its_number_of_levels(n_levels):
     with pytest.raises(ConfigurationError, match="n_levels"):
         ShiftLIFNeuron(n_levels=n_levels)
+
+
+def test_a_step_with_a_membrane_of_another_shape_is_refused():
+    with pytest.raises(NetworkError, match=r"membrane has shape \(3,\), the current \(2, 3\)"):
+        ShiftLIFNeuron()(torch.zeros(2, 3), torch.zeros(3))

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shiftlif.cli.output import percent, show_pairs
+from shiftlif.errors import ModelFileError
 
 if TYPE_CHECKING:
     from shiftlif.training.deployment import Deployed
     from shiftlif.training.runs import Run
 
 PROGRAM = "program.safetensors"
-PREPARED = "prepared.safetensors"
 VECTOR_SAMPLES = 16
 
 
@@ -26,7 +26,12 @@ def compile_run(
     qat_epochs: Annotated[
         int | None, typer.Option(min=0, help="Quantisation-aware epochs. [default: the run's qat_epochs]")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Model file. [default: RUN/program.safetensors]")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Model file, replaced. [default: RUN/program.safetensors]")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Where the run's data are now, when they were moved.")
+    ] = None,
     vectors: Annotated[
         Path | None, typer.Option(help="Also record golden vectors of 16 test samples here (.npz).")
     ] = None,
@@ -37,17 +42,23 @@ def compile_run(
     Scales are absorbed, weights quantised (and fine-tuned with --qat-epochs), and every letter and
     membrane of the program is compared with the prepared network's.
     """
+    from shiftlif.quantize.weights import check_bits
     from shiftlif.training.runs import load_run
 
     loaded = load_run(run)
     epochs = loaded.config.qat_epochs if qat_epochs is None else qat_epochs
     chosen = bits if bits is not None else loaded.config.qat_bits or 8
-    data = loaded.data()
-    deployed = deploy_run(loaded, data, chosen, epochs, quiet=quiet)
     target = out if out is not None else run / PROGRAM
+    # Cheap mistakes first: fine-tuning takes a while.
+    check_bits(chosen)
+    for file in (target, vectors):
+        if file is not None:
+            make_parent(file)
+    loaded_data = loaded.data(source=data)
+    deployed = deploy_run(loaded, loaded_data, chosen, epochs, quiet=quiet)
     save(deployed, target)
     if vectors is not None:
-        record_vectors(deployed.program, data.frames("test"), data.temporal, vectors)
+        record_vectors(deployed.program, loaded_data.frames("test"), loaded_data.temporal, vectors)
     show_pairs(
         f"{loaded.summary['dataset']}: int{chosen} program",
         {
@@ -56,6 +67,7 @@ def compile_run(
             "weights": f"{deployed.program.parameters:,} in {deployed.program.weight_bytes:,} bytes",
             "digest": deployed.program.digest()[:16],
             "program": target,
+            "prepared network": prepared_beside(target),
             **({} if vectors is None else {"golden vectors": vectors}),
             "next": f"shiftlif info {target}",
         },
@@ -88,15 +100,30 @@ def deploy_run(loaded: Run, data: Any, bits: int, qat_epochs: int, *, quiet: boo
     )
 
 
+def prepared_beside(program: Path) -> Path:
+    """Where the weights of a program's prepared network lie, which ``verify RUN`` compares it with."""
+    return program.with_name(f"{program.stem}.prepared.safetensors")
+
+
+def make_parent(file: Path) -> None:
+    """Make the folder that a file is to be written to."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelFileError(
+            f"{file}: its folder cannot be made ({error.strerror or error}); choose another place"
+        ) from error
+
+
 def save(deployed: Deployed, target: Path) -> None:
-    """Write the program and, beside it, the prepared network's weights that ``verify`` compares it with."""
+    """Write the program and, beside it, its prepared network's weights."""
     import safetensors.torch
 
     from shiftlif.program.storage import write_atomically
 
     deployed.program.save(target)
     tensors = {name: value.contiguous() for name, value in deployed.prepared.state_dict().items()}
-    write_atomically(target.with_name(PREPARED), safetensors.torch.save(tensors))
+    write_atomically(prepared_beside(target), safetensors.torch.save(tensors))
 
 
 def record_vectors(program: Any, frames: Any, temporal: bool, target: Path) -> None:

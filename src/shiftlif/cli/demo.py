@@ -25,11 +25,13 @@ def demo(
 ) -> None:
     """Train on handwritten digits, compile to integers, verify every test image, and show the cost."""
     from shiftlif.program import measure
+    from shiftlif.quantize.weights import check_bits
     from shiftlif.training.config import TrainingConfig
     from shiftlif.training.deployment import program_frames
     from shiftlif.training.fitting import fit
     from shiftlif.training.runs import load_run
 
+    check_bits(bits)
     start = time.perf_counter()
     folder = fresh_folder(out)
     config = TrainingConfig(

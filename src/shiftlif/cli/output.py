@@ -54,6 +54,12 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             if package not in EXTRAS:
                 raise
             _fail(f"this needs {package}, which is not installed: pip install shiftlif[{EXTRAS[package]}]")
+        except BrokenPipeError:
+            raise  # the reader has had enough; click ends quietly
+        except OSError as error:
+            _fail(f"{error.filename or 'output'}: {error.strerror or error}; nothing more was written")
+            # What is left in the buffer would fail again when the interpreter ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         except (KeyboardInterrupt, Interrupted) as error:
             _line("yellow", str(error) or "interrupted")
             raise typer.Exit(130) from None

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from shiftlif.cli.compile import PREPARED, PROGRAM
+from shiftlif.cli.compile import PROGRAM, prepared_beside
 from shiftlif.cli.output import show_pairs
 from shiftlif.errors import ConfigurationError, ModelFileError
 
@@ -15,6 +15,9 @@ from shiftlif.errors import ConfigurationError, ModelFileError
 def verify(
     target: Annotated[Path, typer.Argument(help="A compiled run folder, or a model file with --vectors.")],
     vectors: Annotated[Path | None, typer.Option(help="Golden vectors (.npz); needs no torch.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Where the run's data are now, when they were moved.")
+    ] = None,
 ) -> None:
     """Compare a program with its prepared network, or with golden vectors.
 
@@ -24,7 +27,7 @@ def verify(
     if vectors is not None:
         _with_vectors(target / PROGRAM if target.is_dir() else target, vectors)
     elif target.is_dir():
-        _with_run(target)
+        _with_run(target, data)
     else:
         raise ConfigurationError(
             f"{target} is no run folder; a model file is verified with golden vectors: --vectors FILE.npz"
@@ -47,7 +50,7 @@ def _with_vectors(path: Path, vectors: Path) -> None:
     )
 
 
-def _with_run(folder: Path) -> None:
+def _with_run(folder: Path, source: Path | None) -> None:
     import safetensors.torch
     from safetensors import SafetensorError
 
@@ -63,13 +66,13 @@ def _with_run(folder: Path) -> None:
     if not (folder / PROGRAM).is_file():
         raise ConfigurationError(f"run {folder} is not compiled yet: shiftlif compile {folder}")
     program = load(folder / PROGRAM)
-    data = run.data()
+    data = run.data(source=source)
     try:
         prepared = prepared_for(absorb(run.network), data, int(program.metadata["weight_bits"]))
-        prepared.load_state_dict(safetensors.torch.load(read_file(folder / PREPARED)))
+        prepared.load_state_dict(safetensors.torch.load(read_file(prepared_beside(folder / PROGRAM))))
     except (SafetensorError, RuntimeError, KeyError, TypeError) as error:
         raise ModelFileError(
-            f"{folder / PREPARED}: does not fit the run ({error}); compile it again"
+            f"{prepared_beside(folder / PROGRAM)}: does not fit the run ({error}); compile it again"
         ) from error
     proof = compare(prepared, program, data.frames("test"), steps=data.steps)
     show_pairs(

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from shiftlif.errors import NetworkError
-from shiftlif.network import Network, Observation, direct_code
+from shiftlif.errors import CompileError, NetworkError
+from shiftlif.network import Network, Observation, direct_code, require_network
 from shiftlif.program import IntegerProgram, compare_traces
-from shiftlif.quantize import IntegerReadout
+from shiftlif.quantize import IntegerInput, IntegerReadout
 
 Int8 = npt.NDArray[np.int8]
 
@@ -68,7 +68,11 @@ def verify(
     Raises:
         VerificationError: at the first difference, naming layer, step, sample, channel and values.
         NetworkError: no samples, or a shape that does not fit.
+        CompileError: ``prepared`` is not a prepared network.
     """
+    require_network(prepared)
+    if not isinstance(dict(prepared.layers.items()).get("input"), IntegerInput):
+        raise CompileError("verify compares a prepared network; pass what prepare(absorbed, ...) returned")
     rank = len(program.input_shape)
     if x.ndim not in (rank + 1, rank + 2) or len(x) == 0:
         raise NetworkError(

@@ -103,11 +103,17 @@ def _is_constant(x: Tensor) -> bool:
     return len(x) > 1 and x.stride(0) == 0
 
 
-def _fold(layer: nn.Module, x: Tensor) -> Tensor:
+def _fold(path: str, layer: nn.Module, x: Tensor) -> Tensor:
     """Apply a layer without time to ``[T, B, ...]``; a constant sequence is computed once."""
-    if _is_constant(x):
-        return direct_code(layer(x[0]), len(x))
-    y: Tensor = layer(x.flatten(0, 1))
+    constant = _is_constant(x)
+    y: Tensor = layer(x[0] if constant else x.flatten(0, 1))
+    if not isinstance(y, Tensor):
+        raise NetworkError(
+            f"layer {path} ({type(layer).__name__}) returned a {type(y).__name__}, expected one tensor; "
+            "recurrent layers do not belong in a spiking network: its neurons hold the state"
+        )
+    if constant:
+        return direct_code(y, len(x))
     return y.view(*x.shape[:2], *y.shape[1:])
 
 
@@ -164,9 +170,10 @@ class Network(nn.Module):
         """
         self._check_input(x)
         known = {name for name, _ in self.stateful_layers()}
-        if state is not None and state.keys() != known:
+        if state is not None and (not isinstance(state, Mapping) or state.keys() != known):
+            held = sorted(state) if isinstance(state, Mapping) else f"a {type(state).__name__}"
             raise NetworkError(
-                f"state holds {sorted(state)} but this network's neurons are {sorted(known)}; "
+                f"state holds {held} but this network's neurons are {sorted(known)}; "
                 "pass the state that step() returned, or None"
             )
         new_state: State = {}
@@ -211,7 +218,7 @@ class Network(nn.Module):
                     )
                 x = a * 2 ** layer.shifts[0] + b * 2 ** layer.shifts[1]
             else:
-                x = _fold(layer, x)
+                x = _fold(path, layer, x)
         return x
 
     def named_layers(self) -> Iterator[tuple[str, nn.Module]]:

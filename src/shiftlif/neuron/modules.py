@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from shiftlif.alphabet import MAX_L, Alphabet, Binary, PowerOfTwo, Uniform
-from shiftlif.errors import ConfigurationError
+from shiftlif.errors import ConfigurationError, NetworkError
 from shiftlif.neuron.step import NeuronParameters, sequence, step
 from shiftlif.neuron.straight_through import straight_through
 from shiftlif.surrogate import ATan, ReLSGET, Surrogate
@@ -150,6 +150,11 @@ class SpikingNeuron(nn.Module):
 
     def step(self, current: Tensor, membrane: Tensor) -> tuple[Tensor, Tensor]:
         """`shiftlif.neuron.step` with this module's parameters; arrays ``[B, ...]``."""
+        if membrane.shape != current.shape:
+            raise NetworkError(
+                f"the membrane has shape {tuple(membrane.shape)}, the current {tuple(current.shape)}; "
+                "pass the membrane that the step before returned, or zeros like the current"
+            )
         return step(current, membrane, self.parameters_for(current.ndim))
 
     def extra_repr(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -102,6 +103,15 @@ class Data:
     def loader(self, part: str, batch_size: int = 256) -> DataLoader[Batch]:
         """Batches of a part, in order."""
         return DataLoader(self.parts[part], batch_size, collate_fn=_identity)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the int8 samples and labels of every part, in order: the same data, split alike."""
+        digest = hashlib.sha256()
+        for name, part in self.parts.items():
+            digest.update(f"{name} {tuple(part.x.shape)}".encode())
+            digest.update(part.x.numpy().tobytes())
+            digest.update(part.y.numpy().tobytes())
+        return digest.hexdigest()
 
     def present(self, x: Tensor) -> Tensor:
         """What enters the network, ``[T, B, C, ...]``, for int8 frames ``x``."""

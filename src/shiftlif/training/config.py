@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from shiftlif.surrogate import SURROGATES, Surrogate
 from shiftlif.training.augment import AUGMENTATIONS
 
 DEFAULT_STEPS = 4
+LARGEST_BATCH = 64
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -83,6 +85,25 @@ class NeuronConfig(_Frozen):
         kind(**options)  # report a wrong parameter here, not in the middle of building a network
         return lambda: kind(**options)
 
+    def resolved(self) -> NeuronConfig:
+        """The same neuron with its defaults written out."""
+        neuron = self.build()()
+        known = inspect.signature(NEURONS[self.kind].__init__).parameters
+        choices: dict[str, Any] = {
+            name: known[name].default
+            for name in ("K", "L", "placement")
+            if getattr(self, name) is None and name in known
+        }
+        choices["scale"] = float(neuron.scale.detach()[0])
+        choices["learnable_scale"] = neuron.learnable_scale
+        choices["surrogate"] = next(
+            name
+            for name, kind in SURROGATES.items()
+            if isinstance(neuron.surrogate, kind)  # type: ignore[arg-type]
+        )
+        choices["alpha"] = getattr(neuron.surrogate, "alpha", None)
+        return self.model_copy(update=choices)
+
     def _surrogate(self) -> Surrogate | None:
         if self.surrogate is None:
             if self.alpha is not None or self.periodic:
@@ -109,7 +130,8 @@ class TrainingConfig(_Frozen):
         width: of the model; None is the model's default.
         neuron: see `NeuronConfig`.
         steps: T; None is 4, or the number of frames of a temporal set.
-        epochs, batch_size, learning_rate, weight_decay, label_smoothing: AdamW on cross-entropy; nothing
+        batch_size: None is 64, or less for a small set: about a sixteenth of its training part, at least 8.
+        epochs, learning_rate, weight_decay, label_smoothing: AdamW on cross-entropy; nothing
             that is a vector or a number (scales, leaks, biases, norms) is decayed.
         scale_learning_rate: of the neurons' scales; None is ``learning_rate``.
         warmup: share of all optimiser steps with a rising rate; a cosine to 0 follows.
@@ -134,7 +156,7 @@ class TrainingConfig(_Frozen):
     neuron: NeuronConfig = NeuronConfig()
     steps: int | None = Field(default=None, ge=1, le=1024)
     epochs: int = Field(default=20, ge=1)
-    batch_size: int = Field(default=64, ge=2)  # batch normalisation needs two
+    batch_size: int | None = Field(default=None, ge=2)  # batch normalisation needs two
     learning_rate: float = Field(default=2e-3, gt=0, lt=math.inf)
     scale_learning_rate: float | None = Field(default=None, gt=0, lt=math.inf)
     weight_decay: float = Field(default=0.01, ge=0, lt=math.inf)

@@ -17,7 +17,7 @@ from shiftlif.analysis import LayerStatistics, layer_statistics
 from shiftlif.data import Dataset
 from shiftlif.network import Network, calibrate
 from shiftlif.training.batches import Data, make_data
-from shiftlif.training.config import TrainingConfig
+from shiftlif.training.config import LARGEST_BATCH, TrainingConfig
 from shiftlif.training.evaluation import evaluate, inputs
 from shiftlif.training.loop import Trained, train
 from shiftlif.training.metrics import Scores
@@ -72,9 +72,9 @@ def fit(
 
     Args:
         config: see `TrainingConfig`.
-        run_dir: a new folder, or with ``resume`` one of the same configuration.
+        run_dir: a new or empty folder, or with ``resume`` one that holds a run of the same configuration.
         dataset: used instead of loading ``config.dataset``.
-        resume: continue a run that was interrupted; starts one where there is none.
+        resume: continue a run that was interrupted.
         progress: show a progress bar.
 
     Raises:
@@ -130,7 +130,9 @@ def initial_network(config: TrainingConfig, data: Data) -> Network:
     torch.manual_seed(config.seed)
     network = build_network(config, data.sample_shape, len(data.classes))
     if config.calibrate != "none":
-        frames, _ = next(iter(data.training_loader(max(config.batch_size, 256), config.seed)))
+        frames, _ = next(
+            iter(data.training_loader(max(config.batch_size or LARGEST_BATCH, 256), config.seed))
+        )
         calibrate(network, data.present(frames), method=config.calibrate)
     return network
 

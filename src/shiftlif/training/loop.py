@@ -11,6 +11,7 @@ import inspect
 import io
 import logging
 import math
+import pickle
 import signal
 import threading
 import warnings
@@ -22,15 +23,16 @@ from typing import Any
 
 import lightning.pytorch as lightning
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
-from shiftlif.errors import ConfigurationError, DataError
+from shiftlif.errors import ConfigurationError, DataError, ModelFileError
 from shiftlif.network import Network
 from shiftlif.program.storage import write_atomically
 from shiftlif.training.batches import Data
-from shiftlif.training.config import TrainingConfig
+from shiftlif.training.config import LARGEST_BATCH, TrainingConfig
 from shiftlif.training.metrics import Scores
 from shiftlif.training.task import Classification
 
@@ -188,7 +190,9 @@ def train(
     with _quiet():
         trainer = _trainer(config, keeper, folder, progress)
         last = None if folder is None or not resume or not (folder / LAST).is_file() else folder / LAST
-        loaders = data.training_loader(config.batch_size, config.seed), data.loader("val")
+        if last is not None:
+            _check_checkpoint(last)
+        loaders = data.training_loader(config.batch_size or LARGEST_BATCH, config.seed), data.loader("val")
         with _interrupts_as_usual(trainer):
             trainer.fit(task, *loaders, ckpt_path=None if last is None else str(last), **_ONLY_WEIGHTS)
     if not keeper.history:
@@ -226,6 +230,17 @@ def _interrupts_as_usual(trainer: lightning.Trainer) -> Iterator[None]:
             signal.signal(signal.SIGINT, handler)
 
 
+def _check_checkpoint(path: Path) -> None:
+    """Raise a ModelFileError when a checkpoint is truncated, or holds anything that is not data."""
+    try:
+        torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, ValueError, KeyError, OSError, pickle.UnpicklingError):
+        raise ModelFileError(
+            f"checkpoint {path}: is damaged or not a checkpoint, so the run cannot be resumed; "
+            "restore it, or start a new run in another folder"
+        ) from None
+
+
 def _trainer(
     config: TrainingConfig, keeper: Keeper, folder: Path | None, progress: bool
 ) -> lightning.Trainer:
@@ -244,7 +259,7 @@ def _trainer(
             log_every_n_steps=1_000_000,
             use_distributed_sampler=True,
         )
-    except (ValueError, RuntimeError, ImportError) as error:
+    except (ValueError, RuntimeError, ImportError, MisconfigurationException) as error:
         if isinstance(error, ConfigurationError):
             raise
         text = " ".join(str(error).split())

@@ -13,7 +13,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,14 +25,20 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
-from shiftlif.data import Dataset, load
-from shiftlif.errors import ConfigurationError, ModelFileError, ShiftLIFError
+from shiftlif.data import Dataset, load, names
+from shiftlif.errors import ConfigurationError, DataError, ModelFileError, ShiftLIFError
 from shiftlif.models import MODELS
 from shiftlif.network import Network
 from shiftlif.program.quantizer import InputQuantizer
 from shiftlif.program.storage import read_file, write_atomically
 from shiftlif.training.batches import Data, make_data
-from shiftlif.training.config import DEFAULT_STEPS, TrainingConfig, dump_config, load_config
+from shiftlif.training.config import (
+    DEFAULT_STEPS,
+    LARGEST_BATCH,
+    TrainingConfig,
+    dump_config,
+    load_config,
+)
 
 CONFIG = "config.yaml"
 INPUT = "input.json"
@@ -51,6 +59,7 @@ class Run:
         sample_shape: ``(C, ...)``.
         temporal: whether samples are ``[T, C, ...]``.
         front_end: what was done to raw samples before the quantiser.
+        fingerprint: of the data it was trained on, see `Data.fingerprint`.
         summary: what ``summary.json`` holds.
     """
 
@@ -62,6 +71,7 @@ class Run:
     sample_shape: tuple[int, ...]
     temporal: bool
     front_end: dict[str, Any]
+    fingerprint: str
     summary: dict[str, Any]
 
     @property
@@ -70,10 +80,22 @@ class Run:
         assert self.config.steps is not None  # resolved
         return self.config.steps
 
-    def data(self, dataset: Dataset | None = None) -> Data:
-        """The run's data set, quantised as in training; loaded again unless given."""
-        dataset = load_dataset(self.config) if dataset is None else dataset
-        return make_data(dataset, self.steps, self.quantizer)
+    def data(self, dataset: Dataset | None = None, *, source: str | Path | None = None) -> Data:
+        """The run's data set, quantised and split as in training.
+
+        Args:
+            dataset: used instead of loading it again.
+            source: where the data are now, when they were moved.
+
+        Raises:
+            DataError: the data cannot be loaded, or are not those that the run was trained on.
+        """
+        if dataset is None:
+            moved = {} if source is None else {"dataset": str(source)}
+            dataset = load_dataset(self.config.model_copy(update=moved))
+        data = make_data(dataset, self.steps, self.quantizer)
+        check_fingerprint(self.folder, self.fingerprint, data)
+        return data
 
 
 def load_dataset(config: TrainingConfig) -> Dataset:
@@ -86,13 +108,32 @@ def load_dataset(config: TrainingConfig) -> Dataset:
 
 
 def resolve(config: TrainingConfig, dataset: Dataset) -> TrainingConfig:
-    """The configuration with the choices that depend on the data made: model and steps."""
+    """The configuration with every choice made: nothing that decides the run is left to a default."""
     rank = len(dataset.sample_shape)
     model = config.model
     if model == "auto":
         model = "conv1d" if rank == 2 else "conv2d" if rank == 3 else "dense"
     steps = config.steps or (dataset.frames if dataset.frames is not None else DEFAULT_STEPS)
-    return config.model_copy(update={"model": model, "steps": steps})
+    width = config.width or inspect.signature(MODELS[model]).parameters["width"].default
+    batch_size = config.batch_size
+    if batch_size is None:
+        # Small sets need small batches: with a step or two per epoch, running averages lag behind.
+        batch_size = min(LARGEST_BATCH, max(8, 2 ** int(math.log2(max(1, len(dataset.y_train) / 16)))))
+    choices = {
+        "dataset": _absolute(config.dataset),
+        "model": model,
+        "steps": steps,
+        "width": width,
+        "batch_size": batch_size,
+        "neuron": config.neuron.resolved(),
+    }
+    return config.model_copy(update=choices)
+
+
+def _absolute(dataset: str) -> str:
+    """A path does not depend on the folder from which a command is called; a known name stays."""
+    path = Path(dataset)
+    return dataset if dataset in names() or not path.exists() else str(path.resolve())
 
 
 def use_threads(config: TrainingConfig) -> None:
@@ -115,8 +156,9 @@ def open_run(folder: Path, config: TrainingConfig, *, resume: bool) -> None:
     """Make a run folder, or check that an existing one can be resumed with ``config`` (resolved).
 
     Raises:
-        ConfigurationError: the folder holds a run and ``resume`` is not asked for, or it is of another
-            configuration; the message names the fields.
+        ConfigurationError: the folder holds a run and ``resume`` is not asked for, or the run is of another
+            configuration (the message names the fields), or there is none to resume, or the folder holds
+            something else.
         ModelFileError: it cannot be made or written.
     """
     existing = folder / CONFIG
@@ -138,6 +180,14 @@ def open_run(folder: Path, config: TrainingConfig, *, resume: bool) -> None:
                 "start a new run in another folder"
             )
         return
+    if resume:
+        raise ConfigurationError(
+            f"run folder {folder}: holds no run to resume (no {CONFIG}); check the name, or start one without --resume"
+        )
+    if folder.is_dir() and any(folder.iterdir()):
+        raise ConfigurationError(
+            f"run folder {folder}: holds other files and no run; choose a new or an empty folder (--out)"
+        )
     try:
         (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -148,7 +198,11 @@ def open_run(folder: Path, config: TrainingConfig, *, resume: bool) -> None:
 
 
 def write_input(folder: Path, data: Data, front_end: dict[str, Any]) -> None:
-    """Write ``input.json``."""
+    """Write ``input.json``.
+
+    Raises:
+        DataError: the folder's run was begun on other data.
+    """
     description = {
         "offset": data.quantizer.offset.tolist(),
         "scale": data.quantizer.scale.tolist(),
@@ -157,8 +211,29 @@ def write_input(folder: Path, data: Data, front_end: dict[str, Any]) -> None:
         "classes": list(data.classes),
         "sample_shape": list(data.sample_shape),
         "temporal": data.temporal,
+        "fingerprint": data.fingerprint(),
     }
+    if (folder / INPUT).is_file():
+        stored = _description(folder)
+        check_fingerprint(folder, str(stored.get("fingerprint")), data)
     write_atomically(folder / INPUT, _json(description))
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    found = json.loads(read_file(folder / INPUT))
+    if not isinstance(found, dict):
+        raise TypeError(f"{INPUT} holds no fields")
+    return found
+
+
+def check_fingerprint(folder: Path, stored: str, data: Data) -> None:
+    """Raise a DataError unless ``data`` are what the run in ``folder`` was trained on."""
+    now = data.fingerprint()
+    if now != stored:
+        raise DataError(
+            f"run {folder}: its data set has changed since training (fingerprint {stored[:8]}, now {now[:8]}), so its "
+            "test part would not be the one kept apart; restore the data, or train again in another folder"
+        )
 
 
 def write_result(folder: Path, network: Network, summary: dict[str, Any]) -> None:
@@ -186,7 +261,7 @@ def load_run(folder: str | Path) -> Run:
         )
     config = load_config(folder / CONFIG)
     try:
-        description = json.loads(read_file(folder / INPUT))
+        description = _description(folder)
         offset, scale = (np.asarray(description[name], dtype=np.float64) for name in ("offset", "scale"))
         quantizer = InputQuantizer(offset, scale, description["exponent"])
         classes = tuple(str(name) for name in description["classes"])
@@ -202,6 +277,7 @@ def load_run(folder: str | Path) -> Run:
             shape,
             bool(description["temporal"]),
             dict(description["front_end"]),
+            str(description["fingerprint"]),
             dict(json.loads(read_file(folder / SUMMARY))),
         )
     except (

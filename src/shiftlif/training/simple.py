@@ -12,7 +12,7 @@ from shiftlif.errors import CompileError, ConfigurationError, DataError, Network
 from shiftlif.network import Network, direct_code, readout, require_network
 from shiftlif.neuron import QBLIF, ShiftLIF, ShiftLIFNeuron
 from shiftlif.quantize import absorb as absorbed_copy
-from shiftlif.quantize import check_absorbed
+from shiftlif.quantize import absorb_scales_to_weights, check_absorbed
 
 
 def train_shiftlif(
@@ -35,7 +35,7 @@ def train_shiftlif(
         absorb: False returns ``model`` itself, scales and all, to be trained on.
 
     Returns:
-        A copy whose every scale is 1 (see `shiftlif.quantize.absorb`), or ``model``.
+        ``model``, its every scale 1 unless ``absorb`` is False (see `shiftlif.quantize.absorb`).
 
     Raises:
         ConfigurationError: ``n_timesteps`` or ``epochs`` is below 1.
@@ -77,10 +77,7 @@ def train_shiftlif(
             raise DataError(
                 f"the data loader gave no batch in epoch {epoch + 1}; pass one that can be iterated again"
             )
-    model.eval()
-    if not absorb:
-        return model
-    return absorbed_copy(model)
+    return absorb_scales_to_weights(model) if absorb else model.eval()
 
 
 def _is_absorbed(model: Network) -> bool:
