@@ -1,4 +1,6 @@
 import io
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -68,7 +70,31 @@ def test_a_missing_file_is_named(tmp_path):
         read_csv(tmp_path / "gone.csv")
 
 
-@pytest.mark.parametrize("window", [2, 0])
-def test_rows_that_do_not_fill_windows_are_refused(tmp_path, window):
-    with pytest.raises(DataError, match=f"3 rows, expected a multiple of {window}"):
+@pytest.mark.parametrize(
+    ("window", "message"),
+    [
+        (2, "3 rows, expected a multiple of 2 time steps; remove 1 or add 1 rows"),
+        (64, "3 rows, expected a multiple of 64 time steps; add 61 rows"),
+        (0, "window is 0, expected at least 1"),
+    ],
+)
+def test_rows_that_do_not_fill_windows_are_refused_with_what_would_fill_them(tmp_path, window, message):
+    with pytest.raises(DataError, match=message):
         read_csv_windows(write(tmp_path, "1\n2\n3\n"), window)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no /dev/zero")
+def test_a_device_is_refused_before_it_is_read(tmp_path):
+    (tmp_path / "x.csv").symlink_to("/dev/zero")
+    with pytest.raises(DataError, match=r"x\.csv: is a device, expected a file"):
+        read_csv(tmp_path / "x.csv")
+    with open("/dev/zero", "rb") as stream, pytest.raises(DataError, match="is a device"):
+        read_csv(stream)
+
+
+def test_a_pipe_is_read_like_a_file():
+    reader, writer = os.pipe()
+    os.write(writer, b"1,2\n")
+    os.close(writer)
+    with os.fdopen(reader, "rb") as stream:
+        assert read_csv(stream).values.tolist() == [[1, 2]]

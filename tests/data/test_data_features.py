@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from shiftlif.data import apply_front_end, log_mel, resolve_front_end, standardise_sample, sum_frames
+from shiftlif.data.features import samples_in_frames
 from shiftlif.errors import DataError
 
 
@@ -58,7 +59,8 @@ def test_log_mel_takes_floats_as_scaled_already():
 @pytest.mark.parametrize(
     ("x", "arguments", "message"),
     [
-        (np.zeros((2, 3, 400), np.int16), {}, r"expected int16 or float \[N, samples\]"),
+        (np.zeros((2, 3, 400), np.int16), {}, r"shape \(2, 3, 400\), expected \[N, samples\]"),
+        (np.zeros((2, 400), bool), {}, "clips are bool, expected int16 PCM or floats"),
         (np.zeros((2, 100), np.int16), {}, "shorter than one window of 256"),
         (np.zeros((2, 400), np.int16), {"hop_ms": 0}, "hop_ms=0"),
         (np.zeros((2, 400), np.int16), {"f_min": 4000}, "f_min below half"),
@@ -128,6 +130,26 @@ def test_a_given_parameter_wins_over_what_the_data_bring():
 def test_a_wrong_front_end_is_refused(front_end, message):
     with pytest.raises(DataError, match=message):
         resolve_front_end(front_end)
+
+
+def test_any_front_end_may_note_the_sample_rate_of_its_raw_samples():
+    noted = resolve_front_end({"name": "standardise_sample", "sample_rate": 8000})
+    assert noted == {"name": "standardise_sample", "epsilon": 1e-6, "sample_rate": 8000}
+    x = np.random.default_rng(0).normal(size=(3, 2, 8))
+    np.testing.assert_array_equal(apply_front_end(x, noted), standardise_sample(x))
+    with pytest.raises(DataError, match="sample_rate is 0, expected a positive integer"):
+        resolve_front_end({"name": "none", "sample_rate": 0})
+
+
+def test_samples_in_frames_is_the_fewest_that_give_these_frames():
+    pytest.importorskip("librosa")
+    settings = {"sample_rate": 8000, "window_ms": 32.0, "hop_ms": 20.0}
+    fewest = samples_in_frames(5, **settings)
+    assert fewest == 256 + 4 * 160
+    x = clips(2)
+    np.testing.assert_array_equal(log_mel(x[:, :fewest], 8000), log_mel(x[:, : fewest + 159], 8000))
+    assert log_mel(x[:, :fewest], 8000).shape[2] == 5
+    assert log_mel(x[:, : fewest - 1], 8000).shape[2] == 4
 
 
 def test_flat_samples_get_a_channel_axis():

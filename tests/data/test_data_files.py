@@ -115,12 +115,47 @@ def test_names_as_labels_become_indices(tmp_path):
         (parted(x_test=np.zeros((10, 2, 6))), r"part test: samples have shape \(2, 6\)"),
         (parted(x_train=np.zeros(40)), "x_train: samples have shape"),
         (parted(classes=np.array(["a"])), "at least two classes"),
-        (parted(x_test=np.full((10, 2, 5), np.inf)), "part test: sample 0 .*infinity"),
+        (parted(x_test=np.full((10, 2, 5), np.inf)), "x_test: sample 0 .*infinity"),
     ],
 )
 def test_npz_of_another_form_is_refused(tmp_path, content, message):
     with pytest.raises(DataError, match=message):
         load(save(tmp_path, **content))
+
+
+@pytest.mark.parametrize("parts", [False, True])
+def test_an_unusable_sample_is_named_by_its_number_in_the_file(tmp_path, parts):
+    content = parted() if parts else {"x": RNG.normal(size=(40, 2, 5)), "y": np.arange(40) % 2}
+    x, y = ("x_train", "y_train") if parts else ("x", "y")
+    for sample in (3, 17, 39):
+        bad = content[x].copy()
+        bad[sample, 1, 2] = np.nan
+        with pytest.raises(DataError, match=rf"own\.npz, {x}: sample {sample} \(.*NaN"):
+            load(save(tmp_path, **{**content, x: bad}))
+        labels = content[y].copy()
+        labels[sample] = -1
+        with pytest.raises(
+            DataError, match=rf"own\.npz, {y}: sample {sample} \(.*label -1, expected 0 to 1 "
+        ):
+            load(save(tmp_path, **{**content, y: labels}))
+        labels[sample] = 5
+        with pytest.raises(DataError, match=rf"{y}: sample {sample} \(.*label 5, expected 0 to 2 "):
+            load(save(tmp_path, **{**content, y: labels}, classes=np.array(["a", "b", "c"])))
+
+
+def test_a_gap_in_the_labels_is_a_warning_that_names_the_empty_classes(tmp_path):
+    y = np.array([0, 1, 7])[np.arange(60) % 3]
+    with pytest.warns(UserWarning, match=r"5 of 8 classes have no training sample \(2, 3, 4, 5, 6\)"):
+        data = load(save(tmp_path, x=RNG.normal(size=(60, 2, 5)), y=y))
+    assert data.n_classes == 8
+
+
+def test_too_few_samples_are_refused_without_a_word_of_groups(tmp_path):
+    with pytest.raises(DataError, match=r"test split: .*\(2 samples, 2 classes\); add samples") as caught:
+        load(save(tmp_path, x=RNG.normal(size=(2, 2, 5)), y=np.arange(2)))
+    assert "group" not in str(caught.value)
+    with pytest.raises(DataError, match="leave the groups out"):
+        load(save(tmp_path, x=RNG.normal(size=(3, 2, 5)), y=np.arange(3), subject=np.arange(3)))
 
 
 def test_a_front_end_is_applied_to_all_parts_and_recorded(tmp_path):
@@ -178,6 +213,7 @@ def test_a_class_that_is_only_tested_is_refused(tmp_path):
         (lambda f: (f / "walk/0.csv").write_text("1,2,oops\n"), r"0\.csv, line 1, column 3: 'oops'"),
         (lambda f: (f / "walk/note.md").write_text(""), r"note\.md: is not a \.csv"),
         (lambda f: np.save(f / "walk/z.npy", np.zeros(3)), r"z\.npy: is a \.npy file"),
+        (lambda f: (f / "walk/3.csv").write_text("1,2,nan\n"), r"3\.csv, line 1, column 3: nan"),
         (lambda f: (f / "empty").mkdir(), "empty: holds no file"),
     ],
 )
@@ -185,6 +221,13 @@ def test_a_spoilt_folder_is_refused_by_file(tmp_path, spoil, message):
     folder = write_folder(tmp_path / "gym")
     spoil(folder)
     with pytest.raises(DataError, match=message):
+        load(folder)
+
+
+def test_a_window_with_nan_is_named_by_its_file(tmp_path):
+    folder = write_folder(tmp_path / "gym", "npy")
+    np.save(folder / "walk/5.npy", np.full((3, 6), np.nan))
+    with pytest.raises(DataError, match=r"walk.5\.npy: holds NaN"):
         load(folder)
 
 
@@ -205,6 +248,7 @@ def test_wav_clips_become_log_mel_unless_told_otherwise(tmp_path):
     np.testing.assert_array_equal(load(folder).x_train, data.x_train)  # from the cache
     plain = load(folder, front_end="none")
     assert plain.sample_shape == (1, 2000)
+    assert plain.front_end == {"name": "none", "sample_rate": 8000}
     assert np.abs(plain.x_train).max() < 1000
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import json
 import os
+import threading
 
 import numpy as np
 import pytest
@@ -120,14 +121,14 @@ WRONG_FILES = {
     "empty": (b"", "not a complete safetensors file"),
     "text": (b"hello, this is no model file at all", "not a complete safetensors file"),
     "pickle": (b"\x80\x04\x95\x00\x00\x00\x00\x00\x00\x00\x00N.", "not a complete safetensors file"),
-    "foreign safetensors": (save_tensors({"a": np.zeros(1)}), "metadata: is .* expected a key 'shiftlif'"),
+    "foreign safetensors": (save_tensors({"a": np.zeros(1)}), r"metadata: is .*\(shiftlif compile RUN\)"),
     "foreign key": (rewritten(key="other"), "expected a key 'shiftlif'"),
     "header no JSON": (save_tensors({"a": np.zeros(1)}, metadata={KEY: "{"}), "header: is not JSON"),
     "header a list": (save_tensors({"a": np.zeros(1)}, metadata={KEY: "[]"}), "header: is 'list'"),
     "format": (rewritten(header={"format": "other"}), "format: is 'other', expected 'shiftlif-program'"),
     "version": (rewritten(header={"version": 2}), "version: is 2, expected 1"),
     "version true": (rewritten(header={"version": True}), "version: is True, expected 1"),
-    "digest": (rewritten(digest="0" * 64), "digest: is '0000.*the file was altered"),
+    "digest": (rewritten(digest="0" * 64), "digest: is '0000.*altered: copy it again .* or compile"),
     "digest a number": (rewritten(digest=5), "digest: is 5"),
     "missing field": (rewritten(drop=["steps"]), r"header: missing \['steps'\]"),
     "unknown field": (rewritten(header={"color": 1}), r"header: .*unknown \['color'\]"),
@@ -203,6 +204,30 @@ def test_a_wrong_file_is_refused_with_its_name_and_the_field(tmp_path, content, 
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(ModelFileError, match=r"none\.shiftlif: cannot be read"):
         load(tmp_path / "none.shiftlif")
+
+
+def test_a_folder_is_refused_with_the_model_file_in_it(tmp_path):
+    with pytest.raises(ModelFileError, match="is a folder, expected a file; give the file in it"):
+        load(tmp_path)
+    save(tiny(), tmp_path / "program.safetensors")
+    with pytest.raises(ModelFileError, match=r"is a folder, expected a file; use .*program\.safetensors$"):
+        load(tmp_path)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="there is no /dev/zero")
+def test_a_device_is_refused_before_it_is_read():
+    with pytest.raises(ModelFileError, match="/dev/zero: is a device, expected a file"):
+        load("/dev/zero")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_model_file_may_come_through_a_pipe(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(content_of(tiny()),))
+    writer.start()
+    assert load(pipe).digest() == tiny().digest()
+    writer.join()
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):

@@ -100,6 +100,31 @@ def test_streaming_equals_the_whole_sequence(program, seed):
 
 @settings(max_examples=40, deadline=None)
 @given(programs, seeds)
+def test_streaming_through_the_program_equals_run(program, seed):
+    x = random_frames(program, seed, steps=4)
+    state = None
+    for t in range(4):
+        logits, state = program.step(x[t], state)
+        assert np.array_equal(logits, program.run(x[: t + 1]).logits)
+    whole = program.run(x).state
+    assert set(state) == set(whole)
+    assert all(np.array_equal(state[name], whole[name]) for name in whole)
+
+
+def test_a_streamed_frame_and_state_are_checked():
+    with pytest.raises(ProgramError, match="dtype is list"):
+        tiny().step([[1]])
+    with pytest.raises(ProgramError, match=r"shape is \(1, 2\)"):
+        tiny().step(np.zeros((1, 2), np.int8))
+    program, state = tiny(max_steps=4), None
+    for _ in range(4):
+        _, state = program.step(frames(1)[0], state)
+    with pytest.raises(ProgramError, match="4 steps made"):
+        program.step(frames(1)[0], state)
+
+
+@settings(max_examples=40, deadline=None)
+@given(programs, seeds)
 def test_a_static_input_equals_the_same_frame_at_every_step(program, seed):
     x = random_frames(program, seed)
     static = run(program, x, 3, record=True)

@@ -80,6 +80,7 @@ def test_recorded_vectors_survive_a_file_and_verify(tmp_path_factory, program, s
     record(program, random_frames(program, seed), 3).save(path)
     loaded = GoldenVectors.load(path)
     assert loaded.steps == 3
+    assert loaded.digest == program.digest()
     verify_vectors(program, loaded)
     verify_vectors(program, record(program, random_frames(program, seed, steps=2)))
 
@@ -137,13 +138,24 @@ def test_altered_logits_are_caught():
     altered = dataclasses.replace(vectors, logits=vectors.logits + 1)
     with pytest.raises(
         VerificationError, match="logits, sample 0, class only: 3 in the golden vectors and 2"
-    ):
+    ) as caught:
         verify_vectors(tiny(), altered)
+    assert "recorded from" not in str(caught.value)
+
+
+def test_vectors_of_another_program_are_called_so_when_something_differs():
+    vectors, other = record(tiny(), frames(9, 9)), tiny(weight=2)
+    with pytest.raises(
+        VerificationError, match=r"^layer neuron, step 0.*; the vectors were recorded"
+    ) as caught:
+        verify_vectors(other, vectors)
+    assert f"from program {tiny().digest()[:8]} and this one is {other.digest()[:8]}" in str(caught.value)
+    verify_vectors(dataclasses.replace(tiny(), metadata={}), vectors)  # another digest, nothing differs
 
 
 def test_inputs_of_another_program_are_a_verification_error():
     other = next(p for p in map(random_program, range(20)) if p.input_shape != (1,))
-    with pytest.raises(VerificationError, match="the recorded inputs do not fit"):
+    with pytest.raises(VerificationError, match=r"the recorded inputs do not fit.*recorded from program"):
         verify_vectors(other, record(tiny(), frames(1, 2)))
 
 
@@ -159,10 +171,14 @@ def test_a_damaged_or_foreign_vector_file_is_refused(tmp_path):
     with pytest.raises(ModelFileError, match="array 'other' is unknown"):
         GoldenVectors.load(path)
     np.savez(path, inputs=np.zeros((1, 1), np.int8))
-    with pytest.raises(ModelFileError, match="expected inputs, logits and membranes"):
+    with pytest.raises(ModelFileError, match="expected inputs, logits, digest and membranes"):
         GoldenVectors.load(path)
     np.savez(path, inputs=np.array([{}], dtype=object))
-    with pytest.raises(ModelFileError, match="is no complete"):
+    with pytest.raises(ModelFileError, match="is no complete") as caught:
+        GoldenVectors.load(path)
+    assert "pickle" not in str(caught.value)
+    dataclasses.replace(record(tiny(), frames(1, 2)), digest="cafe").save(path)
+    with pytest.raises(ModelFileError, match="digest is 'cafe', expected 64 hexadecimal digits"):
         GoldenVectors.load(path)
     np.save(tmp_path / "plain.npy", np.zeros(3))
     with pytest.raises(ModelFileError):

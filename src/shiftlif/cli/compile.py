@@ -9,25 +9,25 @@ import typer
 
 from shiftlif.cli.output import percent, show_pairs
 from shiftlif.errors import ModelFileError
+from shiftlif.program.storage import PROGRAM
 
 if TYPE_CHECKING:
     from shiftlif.training.deployment import Deployed
     from shiftlif.training.runs import Run
 
-PROGRAM = "program.safetensors"
 VECTOR_SAMPLES = 16
 
 
 def compile_run(
     run: Annotated[Path, typer.Argument(help="Run folder of 'shiftlif train'.")],
     bits: Annotated[
-        int | None, typer.Option(help="Weight bits, 8 or 4. [default: the run's qat_bits, else 8]")
+        int | None, typer.Option(help="Weight bits, 8 or 4. (default: the run's qat_bits, else 8)")
     ] = None,
     qat_epochs: Annotated[
-        int | None, typer.Option(min=0, help="Quantisation-aware epochs. [default: the run's qat_epochs]")
+        int | None, typer.Option(min=0, help="Quantisation-aware epochs. (default: the run's qat_epochs)")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Model file, replaced. [default: RUN/program.safetensors]")
+        Path | None, typer.Option(help="Model file, replaced. (default: RUN/program.safetensors)")
     ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Where the run's data are now, when they were moved.")

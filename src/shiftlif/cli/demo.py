@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from shiftlif.cli.compile import PROGRAM, accuracies, deploy_run, record_vectors, save
+from shiftlif.cli.compile import accuracies, deploy_run, record_vectors, save
 from shiftlif.cli.output import Interrupted, fresh_folder, percent, show_pairs
+from shiftlif.program.storage import PROGRAM
 
 VECTORS = "vectors.npz"
 

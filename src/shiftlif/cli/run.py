@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
 
 import typer
 
 from shiftlif.cli.output import show_json
-from shiftlif.errors import ConfigurationError
+from shiftlif.errors import DataError
 
 BATCH = 256  # samples computed at once, so that memory stays bounded
 
@@ -18,29 +18,42 @@ def run(
     program: Annotated[Path, typer.Argument(help="Model file (program.safetensors).")],
     source: Annotated[
         str,
-        typer.Argument(metavar="[INPUT]", help=".npy, .npz or .csv file; - reads CSV from standard input."),
+        typer.Argument(
+            metavar="[INPUT]", help=".npy, .npz, .csv or .wav file; - reads CSV from standard input."
+        ),
     ] = "-",
     scores: Annotated[bool, typer.Option("--scores", help="Add every class's score.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON list with all predictions.")] = False,
     raw: Annotated[
-        bool, typer.Option("--raw", help="INPUT (.npy) is before the front end, for example audio clips.")
+        bool,
+        typer.Option(
+            "--raw",
+            help="INPUT is before the front end: clips of N x samples or one clip (.npy, .npz). A .wav file "
+            "always is.",
+        ),
     ] = False,
 ) -> None:
     """Predict a class for each sample, one per line.
 
-    Samples are real numbers in the units of the training data: CSV with one flattened sample per
-    line, or an array [N, C, ...]. The program quantises them itself.
+    Samples are real numbers in the units of the training data; the program quantises them itself.
+    Arrays (.npy, .npz) have the shape N x sample, or that of one sample.
+
+    CSV has one of two forms. (a) One flattened sample per line, channel-major (C order): all time
+    steps of channel 1, then those of channel 2, and so on. (b) For samples of channels x time the
+    form of training windows: rows are time steps, columns are channels, windows follow one another.
+    A header line of names is allowed in both.
+
+    A .wav file is one clip: its sample rate must be that of training, it is cut or filled with zeros
+    to the length of training, and it goes through the program's front end.
     """
-    from shiftlif.data import read_samples
     from shiftlif.program import load
 
     loaded = load(program)
     temporal = bool(loaded.metadata.get("temporal", False))
     shape = (loaded.steps, *loaded.input_shape) if temporal else loaded.input_shape
-    if raw:
-        samples = _through_front_end(loaded, source, shape)
-    else:
-        samples = read_samples(sys.stdin.buffer if source == "-" else source, shape)
+    samples = _samples(
+        sys.stdin.buffer if source == "-" else source, loaded.metadata.get("front_end", "none"), shape, raw
+    )
     rows = []
     for start in range(0, len(samples), BATCH):
         chunk = samples[start : start + BATCH]
@@ -60,17 +73,15 @@ def run(
         show_json(rows)
 
 
-def _through_front_end(program: Any, source: str, shape: tuple[int, ...]) -> Any:
-    from shiftlif.data import apply_front_end
-    from shiftlif.data.npz import read_array
+def _samples(source: str | IO[bytes], front_end: Any, shape: tuple[int, ...], raw: bool) -> Any:
+    from shiftlif.data import is_wav, looks_raw, read_recordings, read_samples
 
-    front_end = program.metadata.get("front_end", {"name": "none"})
-    if source == "-" or not source.endswith(".npy"):
-        raise ConfigurationError(f"--raw needs a .npy file of raw samples [N, ...], got {source}")
-    samples = apply_front_end(read_array(Path(source)), front_end)
-    if samples.shape[1:] != shape:
-        raise ConfigurationError(
-            f"{source}: the front end {front_end['name']} gives samples of shape {samples.shape[1:]}, the "
-            f"program takes {shape}; give raw samples as in training"
-        )
-    return samples
+    if raw or is_wav(source):
+        return read_recordings(source, front_end, shape)
+    try:
+        return read_samples(source, shape)
+    except DataError as error:
+        if not looks_raw(source, front_end, shape):
+            raise
+        name = front_end if isinstance(front_end, str) else front_end["name"]
+        raise DataError(f"{error}; for samples before the front end {name} add --raw") from error

@@ -18,23 +18,35 @@ def train(
     dataset: Annotated[
         str | None, typer.Argument(help="A known data set (see 'shiftlif datasets') or a path.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Run folder. [default: runs/DATASET]")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder. (default: runs/DATASET)")] = None,
     config: Annotated[
         Path | None, typer.Option(help="YAML or JSON file; options on the command line win.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
-    model: Annotated[str | None, typer.Option(help="dense, conv1d, conv2d or auto.")] = None,
-    width: Annotated[int | None, typer.Option(help="Width of the model.")] = None,
-    neuron: Annotated[str | None, typer.Option(help="ShiftLIF, QBLIF, IntLIF or LIF.")] = None,
-    k: Annotated[int | None, typer.Option("--K", "-K", help="Smallest letter 2^-K (ShiftLIF).")] = None,
-    largest: Annotated[int | None, typer.Option("--L", "-L", help="Largest count (QBLIF, IntLIF).")] = None,
-    tau: Annotated[
-        float | None, typer.Option(help="Time constant in steps; a power of two compiles.")
+    model: Annotated[str | None, typer.Option(help="dense, conv1d, conv2d or auto. (default: auto)")] = None,
+    width: Annotated[
+        int | None, typer.Option(help="Width of the model. (default: 128, 32, 16 for dense, conv1d, conv2d)")
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="T; 4, or the frames of event data.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training part.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Samples per step.")] = None,
-    learning_rate: Annotated[float | None, typer.Option("--learning-rate", "--lr", help="Peak rate.")] = None,
+    neuron: Annotated[
+        str | None, typer.Option(help="ShiftLIF, QBLIF, IntLIF or LIF. (default: ShiftLIF)")
+    ] = None,
+    k: Annotated[
+        int | None, typer.Option("--K", "-K", help="Smallest letter 2^-K (ShiftLIF), 0 to 6. (default: 3)")
+    ] = None,
+    largest: Annotated[
+        int | None, typer.Option("--L", "-L", help="Largest count (QBLIF, IntLIF), 1 to 127. (default: 4)")
+    ] = None,
+    tau: Annotated[
+        float | None, typer.Option(help="Time constant in steps; a power of two compiles. (default: 2)")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="T. (default: 4, or the frames of event data)")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training part. (default: 20)")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Samples per step. (default: 64, less for small data)")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option("--learning-rate", "--lr", help="Peak rate. (default: 0.002)")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order, dropout and augmentation.")] = None,
     calibrate: Annotated[
         str | None, typer.Option(help="Scales at the start: none, quantile or error.")
@@ -89,7 +101,7 @@ def train(
         "accelerator": accelerator,
         "devices": int(devices) if devices is not None and devices.isdigit() else devices,
         "threads": threads,
-        **{f"augment.{name}": value for name, value in _assignments(augment)},
+        **{f"augment.{name}": value for name, value in _assignments(augment, "shift=0.1")},
         **dict(_assignments(set_)),
     }
     for name, value in options.items():
@@ -131,7 +143,7 @@ def _draw(result: RunResult) -> None:
     letter_usage_bars(result.layers, result.folder / "letter_usage.png")
 
 
-def _assignments(texts: list[str] | None) -> list[tuple[str, Any]]:
+def _assignments(texts: list[str] | None, example: str = "epochs=20") -> list[tuple[str, Any]]:
     """``name=value`` texts, the value read as YAML."""
     import yaml
 
@@ -139,7 +151,7 @@ def _assignments(texts: list[str] | None) -> list[tuple[str, Any]]:
     for text in texts or []:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise ConfigurationError(f"{text!r} is not of the form NAME=VALUE, for example epochs=20")
+            raise ConfigurationError(f"{text!r} is not of the form NAME=VALUE, for example {example}")
         try:
             pairs.append((name, yaml.safe_load(value)))
         except yaml.YAMLError:

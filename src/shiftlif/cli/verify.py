@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from shiftlif.cli.compile import PROGRAM, prepared_beside
+from shiftlif.cli.compile import prepared_beside
 from shiftlif.cli.output import show_pairs
 from shiftlif.errors import ConfigurationError, ModelFileError
+from shiftlif.program.storage import PROGRAM
 
 
 def verify(

@@ -6,6 +6,7 @@ from shiftlif.data.dataset import Dataset
 from shiftlif.data.features import log_mel, standardise_sample, sum_frames
 from shiftlif.data.files import load_path
 from shiftlif.data.front_ends import FRONT_ENDS, FrontEnd, apply_front_end, resolve_front_end
+from shiftlif.data.recordings import is_wav, looks_raw, read_recordings
 from shiftlif.data.registry import describe, load, names
 from shiftlif.data.samples import read_samples
 from shiftlif.data.split import identical_samples, split_validation
@@ -19,12 +20,15 @@ __all__ = [
     "cached",
     "describe",
     "identical_samples",
+    "is_wav",
     "load",
     "load_path",
     "log_mel",
+    "looks_raw",
     "names",
     "read_csv",
     "read_csv_windows",
+    "read_recordings",
     "read_samples",
     "resolve_front_end",
     "split_validation",

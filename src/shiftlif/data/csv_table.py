@@ -13,6 +13,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from shiftlif.data.checks import check_no_device
 from shiftlif.errors import DataError
 
 Source = str | Path | IO[str] | IO[bytes]
@@ -89,16 +90,23 @@ def cut_windows(table: Table, window: int | None) -> npt.NDArray[np.float32]:
     rows, columns = table.values.shape
     length = rows if window is None else window
     if length < 1 or rows % length:
-        spare = rows % length if length > 0 else 0
+        if length < 1:
+            raise DataError(f"{table.where}: window is {length}, expected at least 1 time step")
+        spare = rows % length
+        removed = f"remove {spare} or " if rows > length else ""
         raise DataError(
-            f"{table.where}: {rows} rows, expected a multiple of {length} time steps; remove {spare} rows "
-            f"or add {length - spare}"
+            f"{table.where}: {rows} rows, expected a multiple of {length} time steps; {removed}"
+            f"add {length - spare} rows"
         )
     return np.ascontiguousarray(table.values.reshape(-1, length, columns).swapaxes(1, 2))
 
 
 def _read(source: Source) -> tuple[str, str]:
     where = str(source) if isinstance(source, str | Path) else str(getattr(source, "name", "stream"))
+    if isinstance(source, str | Path):
+        check_no_device(where, Path(source))
+    elif (descriptor := _descriptor(source)) is not None:
+        check_no_device(where, descriptor)
     try:
         content: Any = Path(source).read_bytes() if isinstance(source, str | Path) else source.read()
         text = content.decode("utf-8-sig") if isinstance(content, bytes) else content
@@ -107,6 +115,13 @@ def _read(source: Source) -> tuple[str, str]:
         raise DataError(f"{where}: cannot be read ({error.strerror}); check the path") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{where}: is not UTF-8 text ({error}); expected comma-separated numbers") from error
+
+
+def _descriptor(stream: IO[str] | IO[bytes]) -> int | None:
+    try:
+        return stream.fileno()
+    except (AttributeError, OSError):  # a stream in memory has none
+        return None
 
 
 def _cells(line: str) -> list[str]:

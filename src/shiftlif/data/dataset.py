@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from shiftlif.data.checks import check_finite, check_labels
 from shiftlif.errors import DataError
 
 Array = npt.NDArray[Any]
 PARTS = ("train", "val", "test")
+NAMED = 10  # classes that a warning lists
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +30,14 @@ class Dataset:
         classes: class names in label order.
         temporal: True when axis 1 of the samples is time that the network steps through.
         front_end: JSON-able description of what was done to the raw samples; ``{"name": "none"}`` when
-            nothing was. ``shiftlif.data.apply_front_end(raw, front_end)`` repeats it on new samples.
+            nothing was. PCM clips also note their ``sample_rate``.
+            ``shiftlif.data.apply_front_end(raw, front_end)`` repeats it on new samples.
         source: citation and licence, one line.
 
     Raises:
         DataError: when a part is empty, parts disagree in shape, samples and labels differ in number, a
-            sample holds NaN or infinity, or a label is not an integer below ``n_classes``.
+            sample holds NaN or infinity, or a label is not an integer below ``n_classes``. A class without
+            training samples is a warning, since it may come with later data.
     """
 
     name: str
@@ -63,6 +68,20 @@ class Dataset:
                 )
             labels = _checked_labels(f"data set {self.name}, part {part}", y, len(x), self.classes)
             object.__setattr__(self, f"y_{part}", labels)
+        self._warn_of_untrained_classes()
+
+    def _warn_of_untrained_classes(self) -> None:
+        counts = np.bincount(self.y_train, minlength=self.n_classes)
+        missing = [self.classes[i] for i in np.flatnonzero(counts == 0)]
+        if missing:
+            more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+            warnings.warn(
+                f"data set {self.name}: {len(missing)} of {self.n_classes} classes have no training sample "
+                f"({', '.join(missing[:NAMED])}{more}) and cannot be learned; add samples of them, or leave "
+                f"them out and number the others without gaps (0 to {self.n_classes - len(missing) - 1})",
+                UserWarning,
+                stacklevel=4,
+            )
 
     def part(self, part: str) -> tuple[Array, Array]:
         """Samples and labels of ``"train"``, ``"val"`` or ``"test"``.
@@ -126,12 +145,7 @@ def _check_samples(where: str, x: Array, min_ndim: int) -> None:
         raise DataError(f"{where}: samples have shape {x.shape}, expected {form}; add the missing axes")
     if x.size == 0:
         raise DataError(f"{where}: is empty (shape {x.shape}); every part needs at least one sample")
-    finite = np.isfinite(x)
-    if not finite.all():
-        first = int(np.argmin(finite.reshape(len(x), -1).all(axis=1)))
-        raise DataError(
-            f"{where}: sample {first} is the first that holds NaN or infinity; repair or remove such samples"
-        )
+    check_finite(where, x)
 
 
 def _checked_labels(where: str, y: Array, samples: int, classes: tuple[str, ...]) -> Array:
@@ -140,11 +154,5 @@ def _checked_labels(where: str, y: Array, samples: int, classes: tuple[str, ...]
         raise DataError(f"{where}: labels are {kind}, expected integers [N], each an index into the classes")
     if len(y) != samples:
         raise DataError(f"{where}: {samples} samples but {len(y)} labels; give one label per sample")
-    wrong = (y < 0) | (y >= len(classes))
-    if wrong.any():
-        first = int(np.argmax(wrong))
-        raise DataError(
-            f"{where}: sample {first} has label {int(y[first])}, expected 0 to {len(classes) - 1} (indices "
-            f"into {len(classes)} classes); labels count from 0"
-        )
+    check_labels(where, y, len(classes))
     return y.astype(np.int64)

@@ -64,11 +64,13 @@ def log_mel(
         DataError: when clips are not ``[N, samples]`` numbers or are shorter than one window, when a
             parameter is out of range, or when librosa (``pip install shiftlif[audio]``) is not installed.
     """
-    if clips.ndim != 2 or clips.dtype.kind not in "fi":
+    if clips.dtype.kind not in "fi":
+        raise DataError(f"log_mel: clips are {clips.dtype}, expected int16 PCM or floats in -1 to 1")
+    if clips.ndim != 2:
         raise DataError(
-            f"log_mel: clips are {clips.dtype} {clips.shape}, expected int16 or float [N, samples]"
+            f"log_mel: clips have shape {clips.shape}, expected [N, samples]; a single clip is [1, samples]"
         )
-    window, hop = round(sample_rate * window_ms / 1000), round(sample_rate * hop_ms / 1000)
+    window, hop = _window_and_hop(sample_rate, window_ms, hop_ms)
     if min(window, hop) < 1 or n_mels < 1 or floor <= 0 or not 0 <= f_min < sample_rate / 2:
         raise DataError(
             f"log_mel: sample_rate={sample_rate}, n_mels={n_mels}, window_ms={window_ms}, hop_ms={hop_ms}, "
@@ -89,6 +91,12 @@ def log_mel(
         power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
         out[start : start + CLIPS_AT_ONCE] = np.log(power @ bands.T + np.float32(floor)).swapaxes(1, 2)
     return out
+
+
+def samples_in_frames(frames: int, sample_rate: int, window_ms: float, hop_ms: float, **_: Any) -> int:
+    """How many samples ``log_mel`` looks at to give ``frames`` frames; up to a hop more change nothing."""
+    window, hop = _window_and_hop(sample_rate, window_ms, hop_ms)
+    return window + (frames - 1) * hop
 
 
 def standardise_sample(x: Array, epsilon: float = 1e-6) -> Float32:
@@ -132,6 +140,10 @@ def sum_frames(x: Array, frames: int) -> Float32:
         return as_float32(x)
     summed: Float32 = np.add.reduceat(x, starts, axis=1, dtype=np.float32)
     return summed
+
+
+def _window_and_hop(sample_rate: int, window_ms: float, hop_ms: float) -> tuple[int, int]:
+    return round(sample_rate * window_ms / 1000), round(sample_rate * hop_ms / 1000)
 
 
 def _mel_bands(sample_rate: int, n_fft: int, n_mels: int, f_min: float) -> Float32:

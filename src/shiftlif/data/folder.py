@@ -18,6 +18,7 @@ import numpy.typing as npt
 from shiftlif.data.csv_table import read_csv
 from shiftlif.data.npz import read_array
 from shiftlif.data.raw import RawSet, split_test
+from shiftlif.data.wav import fit_length, read_wav
 from shiftlif.errors import DataError
 
 Array = npt.NDArray[Any]
@@ -160,6 +161,8 @@ def _stacked(paths: list[Path], read: Callable[[Path], Array]) -> Array:
             raise DataError(
                 f"{path}: has shape {samples[-1].shape}, expected [time], [C, time], [C, H, W] or frames"
             )
+        if samples[-1].dtype.kind == "f" and not np.isfinite(samples[-1]).all():
+            raise DataError(f"{path}: holds NaN or infinity; repair or remove it")
         if samples[-1].shape != samples[0].shape:
             raise DataError(
                 f"{path}: has {_form(samples[-1])}, expected {_form(samples[0])} as in {paths[0]}; cut or "
@@ -177,28 +180,15 @@ def _form(sample: Array) -> str:
 
 
 def _read_wavs(paths: list[Path], length: int | str | None, audio_channels: str) -> tuple[Array, int]:
-    try:
-        import soundfile
-    except ImportError as error:
-        raise DataError(
-            "WAV files need soundfile, which is not installed: pip install shiftlif[audio]"
-        ) from error
     clips, rate = [], 0
     for path in paths:
-        try:
-            clip, clip_rate = soundfile.read(path, dtype="int16", always_2d=True)
-        except (RuntimeError, OSError) as error:
-            raise DataError(f"{path}: cannot be read as WAV ({error}); convert it to 16-bit PCM") from error
+        clip, clip_rate = read_wav(path, mix=audio_channels == "mix")
         rate = rate or clip_rate
         if clip_rate != rate:
             raise DataError(
                 f"{path}: sample rate {clip_rate} Hz, expected {rate} Hz as in {paths[0]}; resample it"
             )
-        if len(clip) == 0:
-            raise DataError(f"{path}: holds no samples; remove it")
-        if audio_channels == "mix":
-            clip = np.round(clip.mean(axis=1, keepdims=True)).astype(np.int16)
-        clips.append(clip.T)
+        clips.append(clip)
         if len(clips[-1]) != len(clips[0]):
             raise DataError(
                 f"{path}: {len(clips[-1])} audio channels, expected {len(clips[0])} as in {paths[0]}; use "
@@ -213,9 +203,7 @@ def _read_wavs(paths: list[Path], length: int | str | None, audio_channels: str)
                     f"length={longest} (or 'longest') to pad and cut all clips to one length"
                 )
     size = longest if length is None or isinstance(length, str) else length
-    out = np.zeros((len(clips), len(clips[0]), size), np.int16)
-    for row, clip in zip(out, clips, strict=True):
-        row[:, : clip.shape[1]] = clip[:, :size]
+    out = fit_length(clips, size)
     return (out[:, 0] if audio_channels == "mix" else out), rate
 
 

@@ -2,6 +2,9 @@
 
 A data set carries the resolved description (name and every parameter), so the same transformation can be
 repeated on new samples. To add one, write a pure function and one line of the table.
+
+Every description may also say at which ``sample_rate`` the raw samples were recorded, whether the function has
+such a parameter or not; ``build`` notes it for PCM clips, so that a clip of another rate can be refused.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from shiftlif.data.features import as_float32, log_mel, standardise_sample, sum_
 from shiftlif.errors import DataError
 
 Array = npt.NDArray[Any]
+RATE = "sample_rate"
 
 
 @dataclass(frozen=True)
@@ -27,17 +31,19 @@ class FrontEnd:
     Attributes:
         function: ``(samples [N, ...], **parameters) -> float32 [N, ...]``; works on each sample alone.
         slow: True when the result is worth keeping in the cache.
+        raw_axes: axes of one raw sample; None where the front end keeps the sample's shape.
     """
 
     function: Callable[..., npt.NDArray[np.float32]]
     slow: bool = False
+    raw_axes: int | None = None
 
 
 FRONT_ENDS: dict[str, FrontEnd] = {
     "none": FrontEnd(as_float32),
-    "log_mel": FrontEnd(log_mel, slow=True),
+    "log_mel": FrontEnd(log_mel, slow=True, raw_axes=1),
     "standardise_sample": FrontEnd(standardise_sample),
-    "sum_frames": FrontEnd(sum_frames),
+    "sum_frames": FrontEnd(sum_frames, raw_axes=4),
 }
 
 
@@ -58,6 +64,12 @@ def resolve_front_end(
     if name not in FRONT_ENDS:
         raise DataError(f"front end {name!r} is unknown; choose one of {', '.join(FRONT_ENDS)}")
     parameters = list(inspect.signature(FRONT_ENDS[name].function).parameters.values())[1:]
+    noted: dict[str, Any] = {}
+    if RATE in given and all(parameter.name != RATE for parameter in parameters):
+        rate: Any = given.pop(RATE)
+        if not isinstance(rate, int) or isinstance(rate, bool) or rate < 1:
+            raise DataError(f"front end {name}: {RATE} is {rate!r}, expected a positive integer in Hz")
+        noted[RATE] = rate
     unknown = set(given) - {parameter.name for parameter in parameters}
     if unknown:
         names = ", ".join(parameter.name for parameter in parameters) or "none"
@@ -78,7 +90,7 @@ def resolve_front_end(
         if isinstance(value, bool) or not isinstance(value, kinds):
             expected = "an integer" if kinds == (int,) else "a number"
             raise DataError(f"front end {name}: {parameter.name} is {value!r}, expected {expected}")
-    return {"name": name, **{parameter.name: values[parameter.name] for parameter in parameters}}
+    return {"name": name, **{parameter.name: values[parameter.name] for parameter in parameters}, **noted}
 
 
 def apply_front_end(x: Array, front_end: str | Mapping[str, Any]) -> npt.NDArray[np.float32]:
@@ -92,6 +104,7 @@ def apply_front_end(x: Array, front_end: str | Mapping[str, Any]) -> npt.NDArray
         DataError: when the description is wrong or the samples do not suit it.
     """
     description = resolve_front_end(front_end)
-    name = description.pop("name")
-    result = FRONT_ENDS[name].function(x, **description)
+    entry = FRONT_ENDS[description.pop("name")]
+    known = inspect.signature(entry.function).parameters
+    result = entry.function(x, **{key: value for key, value in description.items() if key in known})
     return result[:, None] if result.ndim == 2 else result

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from shiftlif.data.checks import check_finite, check_no_device
 from shiftlif.data.raw import RawSet, label_indices, split_test
 from shiftlif.errors import DataError
 
@@ -85,6 +86,8 @@ def read_npz_set(path: Path, name: str | None = None, source: str = "", digest: 
     labels, classes = label_indices(
         str(path), {key: arrays[key] for key in (PARTED[1::2] if parted else ("y",))}, arrays.get("classes")
     )
+    for key in ("x_train", "x_test") if parted else ("x",):  # before any split: numbers are the file's own
+        check_finite(f"{path}, {key}", arrays[key])
     groups = _groups(path, arrays, "_train" if parted else "")
     if parted:
         x = {key: arrays[key] for key in ("x_train", "x_test")}
@@ -116,6 +119,7 @@ def read_npz_set(path: Path, name: str | None = None, source: str = "", digest: 
 
 
 def _read(path: Path, wanted: Iterable[str] | None) -> dict[str, Array]:
+    check_no_device(str(path), path)
     try:
         content = np.load(path, allow_pickle=False)
         if isinstance(content, np.ndarray):
@@ -126,12 +130,21 @@ def _read(path: Path, wanted: Iterable[str] | None) -> dict[str, Array]:
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such file; check the path") from error
     except ValueError as error:
-        raise DataError(
-            f"{path}: is not a plain NumPy file, or holds Python objects, which are never unpickled "
-            f"({error}); save numeric arrays with numpy.save or numpy.savez"
-        ) from error
+        # NumPy recommends pickle for whatever it does not know; nobody should follow that.
+        if "pickle" not in str(error):
+            why = f"is a damaged NumPy file ({error})"
+        elif _is_numpy(path):
+            why = "holds Python objects, which are never unpickled"
+        else:
+            why = "is not a NumPy file"
+        raise DataError(f"{path}: {why}; save numeric arrays with numpy.save or numpy.savez") from error
     except (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         raise DataError(f"{path}: cannot be read ({error}); it may be truncated, copy it again") from error
+
+
+def _is_numpy(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(6) == b"\x93NUMPY" or zipfile.is_zipfile(path)
 
 
 def _keys(path: Path) -> list[str]:

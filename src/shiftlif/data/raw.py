@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shiftlif.data.cache import cached
+from shiftlif.data.checks import check_labels
 from shiftlif.data.dataset import Dataset
 from shiftlif.data.front_ends import FRONT_ENDS, apply_front_end, resolve_front_end
 from shiftlif.data.split import split_validation
@@ -51,7 +52,7 @@ class RawSet:
 
 def split_test(x: Array, y: Array, groups: Array | None = None) -> tuple[Array, Array]:
     """Indices ``(train, test)`` for data without a test part: a fifth, by group or class, fixed seed."""
-    return split_validation(y, groups, TEST_FRACTION, TEST_SEED, samples=x)
+    return split_validation(y, groups, TEST_FRACTION, TEST_SEED, samples=x, part="test")
 
 
 def build(
@@ -71,6 +72,8 @@ def build(
                 f"expected [N, ...] and [N] with the same N > 0"
             )
     description = resolve_front_end(front_end, known={"sample_rate": raw.sample_rate})
+    if raw.sample_rate is not None and raw.x_train.dtype == np.int16:  # PCM, which a WAV file can bring again
+        description.setdefault("sample_rate", raw.sample_rate)
 
     def features() -> dict[str, Array]:
         parts = {"x_train": raw.x_train, "x_test": raw.x_test}
@@ -107,7 +110,8 @@ def label_indices(
     ``classes``, or in the sorted set of all names.
 
     Raises:
-        DataError: for other kinds of labels and for names that are not among the classes.
+        DataError: for other kinds of labels, numbers out of range and names that are not among the classes;
+            the message names the sample by its number in the labels as given.
     """
     for part, y in labels.items():
         if y.ndim != 1 or y.dtype.kind not in "iuU" or len(y) == 0:
@@ -123,6 +127,8 @@ def label_indices(
                 f"from 0, or give names as labels"
             )
         names = [str(i) for i in range(highest + 1)] if classes is None else [str(c) for c in classes]
+        for part, y in labels.items() if len(names) > 1 else ():
+            check_labels(f"{where}, {part}", y, len(names))
         return dict(labels), tuple(names)
     if classes is None:
         names = sorted({str(name) for y in labels.values() for name in y})

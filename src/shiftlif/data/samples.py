@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from shiftlif.data.checks import check_finite
 from shiftlif.data.csv_table import Source, Table, cut_windows, read_csv
 from shiftlif.data.features import as_float32
 from shiftlif.data.npz import read_array, read_arrays
@@ -50,15 +51,21 @@ def read_samples(source: Source, sample_shape: Sequence[int]) -> Float32:
         path = Path(source).expanduser()
         suffix = path.suffix.lower()
         if suffix in (".npy", ".npz"):
-            array = read_array(path) if suffix == ".npy" else _only_array(path)
-            return _from_array(str(path), array, shape)
+            return _from_array(str(path), read_one_array(path), shape)
         if suffix not in (".csv", ".txt"):
             raise DataError(f"{path}: expected a .npy, .npz, .csv or .txt file; convert it to one of them")
         return _from_table(read_csv(path), shape)
     return _from_table(read_csv(source), shape)
 
 
-def _only_array(path: Path) -> npt.NDArray[Any]:
+def read_one_array(path: Path) -> npt.NDArray[Any]:
+    """The array of a ``.npy`` file, or of an ``.npz`` file the array ``x`` or the only one.
+
+    Raises:
+        DataError: when the file cannot be read, or holds several arrays.
+    """
+    if path.suffix.lower() == ".npy":
+        return read_array(path)
     arrays = read_arrays(path)
     if "x" in arrays:
         return arrays["x"]
@@ -81,11 +88,7 @@ def _from_array(where: str, array: npt.NDArray[Any], shape: tuple[int, ...]) -> 
         )
     if len(samples) == 0:
         raise DataError(f"{where}: holds no sample (shape {array.shape}); expected at least one")
-    finite = np.isfinite(samples).reshape(len(samples), -1).all(axis=1)
-    if not finite.all():
-        raise DataError(
-            f"{where}: sample {int(np.argmin(finite))} holds NaN or infinity; repair or remove it"
-        )
+    check_finite(where, samples)
     return samples
 
 

@@ -36,6 +36,7 @@ def split_validation(
     seed: int = 0,
     *,
     samples: Array | None = None,
+    part: str = "validation",
 ) -> tuple[Indices, Indices]:
     """Split indices of the training part into training and validation.
 
@@ -46,6 +47,7 @@ def split_validation(
         fraction: share of the samples to give to validation, between 0 and 1; whole groups may exceed it.
         seed: order in which atoms are given away; independent of any training seed.
         samples: the samples ``[N, ...]``; when given, exact repeats stay on one side.
+        part: what the messages call the second part.
 
     Returns:
         Ascending indices ``(train, validation)``, disjoint and together complete; both not empty, and every
@@ -56,15 +58,15 @@ def split_validation(
     """
     if not 0 < fraction < 1:
         raise DataError(
-            f"validation split: fraction is {fraction}, expected a number between 0 and 1, such as 0.15"
+            f"{part} split: fraction is {fraction}, expected a number between 0 and 1, such as 0.15"
         )
     if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):
-        raise DataError(f"validation split: labels are {y.dtype} {y.shape}, expected integers [N]")
+        raise DataError(f"{part} split: labels are {y.dtype} {y.shape}, expected integers [N]")
     for what, values in (("groups", groups), ("samples", samples)):
         if values is not None and len(values) != len(y):
-            raise DataError(f"validation split: {len(values)} {what} for {len(y)} labels; give one per label")
+            raise DataError(f"{part} split: {len(values)} {what} for {len(y)} labels; give one per label")
     if len(y) < 2:
-        raise DataError(f"validation split: {len(y)} sample(s), expected at least 2; add samples")
+        raise DataError(f"{part} split: {len(y)} sample(s), expected at least 2; add samples")
     labels = np.unique(y, return_inverse=True)[1]
     atoms = identical_samples(samples) if samples is not None else np.arange(len(y))
     ids = np.unique(groups, return_inverse=True)[1] if groups is not None else np.zeros(len(y), np.int64)
@@ -75,10 +77,15 @@ def split_validation(
         strata = labels * n_groups + ids
     given = _give_away(labels, atoms, strata, fraction, np.random.default_rng(seed))
     if not given.any():
+        unit = "group" if n_groups >= MIN_GROUPS else "sample"
+        counts = f"{len(y)} samples, {int(labels.max()) + 1} classes"
+        if groups is None:
+            advice = f"({counts}); add samples: a class needs at least two different ones"
+        else:
+            advice = f"({counts}, {n_groups} groups); add samples, or leave the groups out"
         raise DataError(
-            f"validation split: no {'group' if n_groups >= MIN_GROUPS else 'sample'} can leave the training "
-            f"part without taking the last one of a class ({len(y)} samples, {int(labels.max()) + 1} "
-            f"classes, {n_groups} group(s)); add samples, or leave the groups out"
+            f"{part} split: no {unit} can leave the training part without taking the last one of a class "
+            f"{advice}"
         )
     return np.flatnonzero(~given), np.flatnonzero(given)
 

@@ -153,7 +153,12 @@ def decode(content: bytes) -> IntegerProgram:
     except (TypeError, ValueError, RecursionError) as error:
         raise ModelFileError("header: holds something that JSON does not") from error
     if given != actual:
-        _refuse("digest", given, f"{actual}, as the content has; the file was altered")
+        _refuse(
+            "digest",
+            given,
+            f"{actual}, as the content has; the file was altered: copy it again from its source, or compile "
+            f"again",
+        )
     expected = {"quantizer.offset", "quantizer.scale"}
     operations = []
     for position, entry in enumerate(_typed("graph", header["graph"], list)):
@@ -193,7 +198,10 @@ def _open(content: bytes) -> tuple[dict[str, Any], Tensors]:
     metadata = outer.get("__metadata__") or {}
     if KEY not in metadata:
         _refuse(
-            "metadata", sorted(metadata), f"a key '{KEY}'; this safetensors file holds no integer program"
+            "metadata",
+            sorted(metadata),
+            f"a key '{KEY}'; this safetensors file holds no integer program, a trained network perhaps: "
+            f"compile the run first (shiftlif compile RUN) and use its program.safetensors",
         )
     try:
         header = json.loads(metadata[KEY])

@@ -166,6 +166,33 @@ class IntegerProgram:
 
         return run(self, x, steps, record=record, state=state)
 
+    def step(
+        self, frame: npt.NDArray[np.int8], state: State | None = None
+    ) -> tuple[npt.NDArray[np.int32], State]:
+        """The streaming call: one step with one frame, as frames arrive.
+
+        ``T`` calls give what `run` gives for the sequence of their frames. See
+        `shiftlif.program.interpreter.step`, which also returns every wire.
+
+        Args:
+            frame: int8 ``[B, *input_shape]``.
+            state: what the previous call returned; None starts afresh. It is left unchanged.
+
+        Returns:
+            The read-out so far, int32 ``[B, classes]``, and the state for the next call.
+
+        Raises:
+            ProgramError: on a wrong dtype or shape, a state that does not fit, or beyond ``max_steps``.
+        """
+        from shiftlif.program.interpreter import step
+        from shiftlif.program.state import check_input, initial_state
+
+        if state is None:
+            check_input(self, frame, 0)
+            state = initial_state(self, frame.shape[0])
+        logits, new, _ = step(self, frame, state)
+        return logits, new
+
 
 def _json_copy(metadata: Any) -> dict[str, Any]:
     """A private copy in the form that a file gives back (lists for tuples, texts for keys)."""

@@ -1,13 +1,16 @@
-"""Writing a file so that a reader sees the old one or the whole new one, never a part."""
+"""Reading whole files; writing one so that a reader sees the old or the whole new one, never a part."""
 
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from os import PathLike
 from pathlib import Path
 
 from shiftlif.errors import ModelFileError
+
+PROGRAM = "program.safetensors"  # what a run folder calls its model file
 
 
 def write_atomically(path: str | PathLike[str], content: bytes) -> None:
@@ -44,9 +47,16 @@ def read_file(path: str | PathLike[str]) -> bytes:
     """The whole file.
 
     Raises:
-        ModelFileError: when it cannot be read.
+        ModelFileError: when it cannot be read, or is a folder or a device.
     """
     try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            inside = Path(path) / PROGRAM
+            hint = f"use {inside}" if inside.is_file() else "give the file in it"
+            raise ModelFileError(f"{path}: is a folder, expected a file; {hint}")
+        if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):  # may never end
+            raise ModelFileError(f"{path}: is a device, expected a file; check the path")
         return Path(path).read_bytes()
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read ({error.strerror or error}); check the path") from error

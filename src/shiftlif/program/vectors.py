@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from dataclasses import dataclass
 from os import PathLike
@@ -29,12 +30,14 @@ class GoldenVectors:
         letters: int8 ``[T, B, C, ...]`` per Neuron.
         membranes: int32 ``[T, B, C, ...]`` after reset, per Neuron and for the Accumulate.
         logits: int32 ``[B, classes]``.
+        digest: of the program that was recorded, see `IntegerProgram.digest`.
     """
 
     inputs: npt.NDArray[np.int8]
     letters: dict[str, IntArray]
     membranes: dict[str, IntArray]
     logits: IntArray
+    digest: str
 
     @property
     def steps(self) -> int:
@@ -50,7 +53,8 @@ class GoldenVectors:
         buffer = io.BytesIO()
         tables = {"letters": self.letters, "membranes": self.membranes}
         arrays = {f"{table}/{name}": array for table, rows in tables.items() for name, array in rows.items()}
-        np.savez_compressed(buffer, allow_pickle=False, inputs=self.inputs, logits=self.logits, **arrays)
+        arrays |= {"inputs": self.inputs, "logits": self.logits, "digest": np.array(self.digest)}
+        np.savez_compressed(buffer, allow_pickle=False, **arrays)  # type: ignore[arg-type]
         write_atomically(path, buffer.getvalue())
 
     @classmethod
@@ -73,29 +77,41 @@ class GoldenVectors:
             AttributeError,
             zipfile.BadZipFile,
         ) as error:
+            # NumPy recommends pickle for whatever it does not know; nobody should follow that.
+            reason = "" if "pickle" in str(error) else f" ({error})"
             raise ModelFileError(
-                f"{path}: is no complete .npz file ({error}); record the vectors again"
+                f"{path}: is no complete .npz file of numbers{reason}; record the vectors again"
             ) from error
         tables: dict[str, dict[str, IntArray]] = {"letters": {}, "membranes": {}}
         for name, array in arrays.items():
             table, _, layer = name.partition("/")
             if table in tables and layer:
                 tables[table][layer] = array
-            elif name not in ("inputs", "logits"):
+            elif name not in ("inputs", "logits", "digest"):
                 raise ModelFileError(
-                    f"{path}: array '{name}' is unknown, expected inputs, logits, letters/, membranes/"
+                    f"{path}: array '{name}' is unknown, expected inputs, logits, digest, letters/, membranes/"
                 )
-        if not {"inputs", "logits"} <= set(arrays) or not tables["membranes"]:
-            raise ModelFileError(f"{path}: holds {sorted(arrays)}, expected inputs, logits and membranes/")
+        if not {"inputs", "logits", "digest"} <= set(arrays) or not tables["membranes"]:
+            raise ModelFileError(
+                f"{path}: holds {sorted(arrays)}, expected inputs, logits, digest and membranes/; record the "
+                f"vectors again"
+            )
+        digest = str(arrays.pop("digest"))
+        if not re.fullmatch("[0-9a-f]{64}", digest):
+            raise ModelFileError(
+                f"{path}: digest is {digest[:80]!r}, expected 64 hexadecimal digits; record the vectors again"
+            )
         if any(array.ndim < 2 for array in arrays.values()):
             raise ModelFileError(f"{path}: an array has fewer than 2 axes, expected [T, B, ...]")
-        return cls(arrays["inputs"], tables["letters"], tables["membranes"], arrays["logits"])
+        return cls(arrays["inputs"], tables["letters"], tables["membranes"], arrays["logits"], digest)
 
 
 def record(program: IntegerProgram, x: npt.NDArray[np.int8], steps: int | None = None) -> GoldenVectors:
     """Runs the reference interpreter on ``x`` and keeps everything; arguments and errors as `run`."""
     result = run(program, x, steps, record=True)
-    return GoldenVectors(np.array(x), dict(result.letters), dict(result.membranes), result.logits)
+    return GoldenVectors(
+        np.array(x), dict(result.letters), dict(result.membranes), result.logits, program.digest()
+    )
 
 
 def verify_vectors(program: IntegerProgram, vectors: GoldenVectors) -> None:
@@ -103,8 +119,22 @@ def verify_vectors(program: IntegerProgram, vectors: GoldenVectors) -> None:
 
     Raises:
         VerificationError: at the first difference, with layer, step, sample, channel and both values; or
-            when the program cannot take the recorded inputs.
+            when the program cannot take the recorded inputs. It says so when the vectors were recorded from
+            another program.
     """
+    try:
+        _compare(program, vectors)
+    except VerificationError as error:
+        digest = program.digest()
+        if digest == vectors.digest:
+            raise
+        raise VerificationError(
+            f"{error}; the vectors were recorded from program {vectors.digest[:8]} and this one is "
+            f"{digest[:8]}: use the vectors of this program, or record them again"
+        ) from error
+
+
+def _compare(program: IntegerProgram, vectors: GoldenVectors) -> None:
     try:
         result = run(program, vectors.inputs, vectors.steps, record=True)
     except ProgramError as error:
