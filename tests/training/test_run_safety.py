@@ -60,6 +60,7 @@ def test_a_run_finds_its_data_from_any_folder_and_after_they_were_moved(tmp_path
     assert len(load_run(tmp_path / "run").data(source="moved.npz").parts["test"]) > 0
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol:UserWarning")
 @pytest.mark.parametrize("damage", ["truncated", "pickle"])
 def test_a_damaged_checkpoint_is_one_clear_error(tmp_path, dataset, config, damage):
     fit(config, tmp_path / "run", dataset=dataset, progress=False)
