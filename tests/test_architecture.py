@@ -18,7 +18,8 @@ MAP = {
     "data": {"errors"},
     "program": {"errors", "alphabet"},
     "surrogate": {"errors", "alphabet"},
-    "neuron": {"errors", "alphabet", "surrogate"},
+    "kernels": {"errors", "alphabet", "surrogate"},
+    "neuron": {"errors", "alphabet", "surrogate", "kernels"},
     "network": {"errors", "alphabet", "neuron"},
     "models": {"errors", "network"},
     "analysis": {"errors", "alphabet", "neuron", "network"},
@@ -51,7 +52,7 @@ MAP = {
     },
 }
 TORCH_FREE = ("errors", "alphabet", "data", "program")
-LEARNING_CORE = ("surrogate", "neuron", "network", "models", "quantize", "compile")
+LEARNING_CORE = ("surrogate", "kernels", "neuron", "network", "models", "quantize", "compile")
 HEAVY = ("lightning", "typer", "rich", "matplotlib", "pydantic", "sklearn", "librosa", "tensorboard")
 
 

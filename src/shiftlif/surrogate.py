@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from shiftlif.alphabet import Alphabet
-from shiftlif.errors import ConfigurationError
+from shiftlif.errors import ConfigurationError, NetworkError
 
 
 class Surrogate(Protocol):
@@ -120,6 +120,31 @@ class SuperSpike:
     def __call__(self, u: Tensor, alphabet: Alphabet) -> Tensor:
         """Return g(u), same shape and dtype as ``u``."""
         return _at_boundaries(u, alphabet, lambda d: (1 + self.alpha * d.abs()) ** -2)
+
+
+def first_derivative_only() -> None:
+    """Refuse ``create_graph=True``: g stands for dQ/du, and nothing is declared to stand for the derivative of g.
+
+    Raises:
+        NetworkError: the backward pass is itself being recorded.
+    """
+    if torch.is_grad_enabled():
+        raise NetworkError(
+            "a spiking neuron has no second derivative: its pseudo-derivative is a stand-in, not a function to "
+            "differentiate; call backward without create_graph=True"
+        )
+
+
+def lsq_factor(sample: torch.Size, scales: int, n_levels: int) -> float:
+    """What the gradient of a scale is multiplied by: ``1 / sqrt(N L)`` of LSQ (arXiv:1902.08153).
+
+    Args:
+        sample: shape ``[B, ...]`` of one step.
+        scales: how many scale entries there are; N = neurons of one sample that share an entry.
+        n_levels: number of letters, L + 1.
+    """
+    sharing = math.prod(sample[1:]) / scales if sample[0] else 1.0
+    return 1.0 / math.sqrt(max(sharing, 1.0) * (n_levels - 1))
 
 
 SURROGATES: dict[str, Callable[..., Surrogate]] = {

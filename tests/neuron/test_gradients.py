@@ -52,6 +52,7 @@ def test_every_gradient_agrees_with_autograd_over_a_sequence(
         ours[0],
         None,
         NeuronParameters(alphabet, surrogate, ours[1], ours[2], decay_input, "soft", detach_reset),
+        record=True,
     )
     theirs = leaves()
     expected, expected_membranes = reference_sequence(

@@ -11,7 +11,7 @@ from shiftlif.neuron import LIF, QBLIF, IntLIF, ShiftLIF, ShiftLIFNeuron, Spikin
 
 
 def _trace(neuron, currents):
-    spikes, _, membranes = neuron.run(torch.tensor(currents).view(-1, 1, 1), None)
+    spikes, _, membranes = neuron.run(torch.tensor(currents).view(-1, 1, 1), None, record=True)
     return spikes.flatten().tolist(), membranes.flatten().tolist()
 
 
@@ -96,7 +96,7 @@ def test_streaming_equals_the_sequence_call(steps, split, batch):
     torch.manual_seed(steps)
     neuron = ShiftLIF(K=2)
     x = torch.randn(steps, batch, 5) * 2
-    spikes, _, membranes = neuron.run(x, None)
+    spikes, _, membranes = neuron.run(x, None, record=True)
     v = torch.zeros(batch, 5)
     for t in range(steps):
         s, v = neuron.step(x[t], v)

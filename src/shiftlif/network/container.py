@@ -40,14 +40,30 @@ class Observation(NamedTuple):
         layer: the module.
         currents: its input ``[T, B, ...]``.
         outputs: spikes ``[T, B, ...]``.
-        membranes: state after each step ``[T, B, ...]``.
+        record: computes `membranes`.
     """
 
     name: str
     layer: nn.Module
     currents: Tensor
     outputs: Tensor
-    membranes: Tensor
+    record: Callable[[], Tensor]
+
+    @property
+    def membranes(self) -> Tensor:
+        """State after each step ``[T, B, ...]``; a neuron computes it when it is asked for."""
+        return self.record()
+
+
+class _Wire(NamedTuple):
+    """What runs between layers: ``values [T, B, ...]``, or ``[1, B, ...]`` for the same at each of ``steps``."""
+
+    values: Tensor
+    steps: int
+
+    def sequence(self) -> Tensor:
+        """``[T, B, ...]``."""
+        return self.values.expand(self.steps, *self.values.shape[1:])
 
 
 Observer = Callable[[Observation], None]
@@ -99,22 +115,41 @@ def direct_code(x: Tensor, steps: int) -> Tensor:
     return x.unsqueeze(0).expand(steps, *x.shape)
 
 
-def _is_constant(x: Tensor) -> bool:
-    return len(x) > 1 and x.stride(0) == 0
+def _wire(x: Tensor) -> _Wire:
+    return _Wire(x[:1] if x.stride(0) == 0 else x, len(x))
 
 
-def _fold(path: str, layer: nn.Module, x: Tensor) -> Tensor:
-    """Apply a layer without time to ``[T, B, ...]``; a constant sequence is computed once."""
-    constant = _is_constant(x)
-    y: Tensor = layer(x[0] if constant else x.flatten(0, 1))
+def _fold(path: str, layer: nn.Module, wire: _Wire) -> _Wire:
+    """Apply a layer without time; what is constant is computed once."""
+    x = wire.values
+    y: Tensor = layer(x.flatten(0, 1))
     if not isinstance(y, Tensor):
         raise NetworkError(
             f"layer {path} ({type(layer).__name__}) returned a {type(y).__name__}, expected one tensor; "
             "recurrent layers do not belong in a spiking network: its neurons hold the state"
         )
-    if constant:
-        return direct_code(y, len(x))
-    return y.view(*x.shape[:2], *y.shape[1:])
+    return _Wire(y.view(*x.shape[:2], *y.shape[1:]), wire.steps)
+
+
+def _advance(
+    path: str, layer: SpikingNeuron | StatefulLayer, wire: _Wire, membrane: Tensor | None, keep: bool
+) -> tuple[Tensor, Tensor | None, Callable[[], Tensor]]:
+    """Outputs ``[T, B, ...]`` and, to ``keep``, the last state of a layer, and what computes its membranes."""
+    try:
+        if isinstance(layer, SpikingNeuron):
+            y, last, _ = layer.run(wire.values, membrane, steps=wire.steps, last=keep)
+            return y, last, lambda: _recorded(layer, wire, membrane)
+        y, final, membranes = layer.run(wire.sequence(), membrane)
+        return y, final, lambda: membranes
+    except NetworkError as error:
+        raise NetworkError(f"layer {path}: {error}") from None
+
+
+def _recorded(neuron: SpikingNeuron, wire: _Wire, membrane: Tensor | None) -> Tensor:
+    membranes = neuron.run(wire.values, membrane, steps=wire.steps, last=False, record=True)[2]
+    if membranes is None:
+        raise NetworkError(f"{type(neuron).__name__}.run recorded no membranes")
+    return membranes
 
 
 class Network(nn.Module):
@@ -142,9 +177,18 @@ class Network(nn.Module):
             raise NetworkError(f"input_shape must be positive whole numbers (C, ...), got {input_shape!r}")
         self.input_shape = tuple(input_shape)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Outputs ``[T, B, ...]`` of a sequence ``[T, B, *input_shape]``, from the zero state."""
-        return self.run(x)[0]
+    def forward(self, x: Tensor, observer: Observer | None = None) -> Tensor:
+        """Outputs ``[T, B, ...]`` of a sequence ``[T, B, *input_shape]``, from the zero state.
+
+        Args:
+            x: ``[T, B, *input_shape]``.
+            observer: called with an `Observation` for every stateful layer, in order.
+
+        Raises:
+            NetworkError: the input's rank or sample shape is wrong, or there is no step.
+        """
+        self._check_input(x)
+        return self._run_layers(self.layers, "", _wire(x), None, None, observer).sequence()
 
     def step(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """One step of streaming: ``x [B, *input_shape]`` and the state so far (None: zero state)."""
@@ -177,8 +221,8 @@ class Network(nn.Module):
                 "pass the state that step() returned, or None"
             )
         new_state: State = {}
-        y = self._run_layers(self.layers, "", x, state, new_state, observer)
-        return y, new_state
+        y = self._run_layers(self.layers, "", _wire(x), state, new_state, observer)
+        return y.sequence(), new_state
 
     def _check_input(self, x: Tensor) -> None:
         if x.ndim != len(self.input_shape) + 2 or tuple(x.shape[2:]) != self.input_shape:
@@ -193,33 +237,35 @@ class Network(nn.Module):
         self,
         layers: nn.ModuleDict,
         prefix: str,
-        x: Tensor,
+        wire: _Wire,
         state: State | None,
-        new_state: State,
+        new_state: State | None,
         observer: Observer | None,
-    ) -> Tensor:
+    ) -> _Wire:
         for name, layer in layers.items():
             path = prefix + name
             if isinstance(layer, SpikingNeuron | StatefulLayer):
-                try:
-                    y, new_state[path], membranes = layer.run(x, None if state is None else state[path])
-                except NetworkError as error:
-                    raise NetworkError(f"layer {path}: {error}") from None
+                before = None if state is None else state[path]
+                y, last, record = _advance(path, layer, wire, before, new_state is not None)
+                if new_state is not None and last is not None:
+                    new_state[path] = last
                 if observer is not None:
-                    observer(Observation(path, layer, x, y, membranes))
-                x = y
+                    observer(Observation(path, layer, wire.sequence(), y, record))
+                wire = _Wire(y, wire.steps)
             elif isinstance(layer, Residual):
-                a = self._run_layers(layer.body, path + ".", x, state, new_state, observer)
-                b = self._run_layers(layer.shortcut, path + ".shortcut.", x, state, new_state, observer)
-                if a.shape != b.shape:
+                a = self._run_layers(layer.body, path + ".", wire, state, new_state, observer).values
+                b = self._run_layers(
+                    layer.shortcut, path + ".shortcut.", wire, state, new_state, observer
+                ).values
+                if a.shape[1:] != b.shape[1:]:
                     raise NetworkError(
                         f"layer {path}: the branches give {tuple(a.shape[2:])} and {tuple(b.shape[2:])} "
                         "per sample; give the shortcut layers that make them equal"
                     )
-                x = a * 2 ** layer.shifts[0] + b * 2 ** layer.shifts[1]
+                wire = _Wire(a * 2 ** layer.shifts[0] + b * 2 ** layer.shifts[1], wire.steps)
             else:
-                x = _fold(path, layer, x)
-        return x
+                wire = _fold(path, layer, wire)
+        return wire
 
     def named_layers(self) -> Iterator[tuple[str, nn.Module]]:
         """Every layer with its qualified name, in the order of computation, `Residual` after its branches."""

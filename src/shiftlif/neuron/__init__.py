@@ -10,7 +10,7 @@ from shiftlif.neuron.modules import (
     ShiftLIFNeuron,
     SpikingNeuron,
 )
-from shiftlif.neuron.step import NeuronParameters, integrate, sequence, step
+from shiftlif.neuron.step import NeuronParameters, integrate, reference_sequence, sequence, step
 
 __all__ = [
     "LIF",
@@ -25,6 +25,7 @@ __all__ = [
     "emit",
     "integrate",
     "letters",
+    "reference_sequence",
     "sequence",
     "step",
 ]

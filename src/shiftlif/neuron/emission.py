@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from shiftlif.alphabet import Alphabet, Uniform
-from shiftlif.surrogate import ReLSGET, Surrogate
+from shiftlif.surrogate import ReLSGET, Surrogate, first_derivative_only, lsq_factor
 
 _TABLES: dict[tuple[Alphabet, torch.dtype, torch.device], tuple[Tensor, Tensor]] = {}
 
@@ -27,22 +26,12 @@ def _tables(alphabet: Alphabet, like: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def letters(u: Tensor, alphabet: Alphabet) -> Tensor:
-    """The letter Q(u) of each normalised membrane value, same shape and dtype as ``u``."""
+    """The letter Q(u) of each normalised membrane value, same shape and dtype as ``u``; NaN emits the top letter."""
     levels, boundaries = _tables(alphabet, u)
     if len(boundaries) == 1:
-        return torch.where(u >= boundaries[0], levels[1], levels[0])
+        return torch.where(u < boundaries[0], levels[0], levels[1])
     index = torch.bucketize(u.contiguous(), boundaries, right=True, out_int32=True)
     return levels.index_select(0, index.view(-1)).view(u.shape)
-
-
-def scale_gradient_factor(membrane: Tensor, scale: Tensor, alphabet: Alphabet) -> float:
-    """``1 / sqrt(N L)`` of LSQ (arXiv:1902.08153).
-
-    N is how many neurons of one sample share a scale entry (axis 0 of ``membrane`` is the batch), L
-    the number of letters above the lowest.
-    """
-    sharing = membrane[0].numel() / scale.numel() if len(membrane) else 1.0
-    return 1.0 / math.sqrt(max(sharing, 1.0) * (alphabet.n_levels - 1))
 
 
 class _Emit(torch.autograd.Function):
@@ -54,11 +43,12 @@ class _Emit(torch.autograd.Function):
         q = letters(u, alphabet)
         ctx.save_for_backward(u, q, scale)
         ctx.alphabet, ctx.surrogate = alphabet, surrogate
-        ctx.factor = scale_gradient_factor(membrane, scale, alphabet)
+        ctx.factor = lsq_factor(membrane.shape, scale.numel(), alphabet.n_levels)
         return q * scale
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+        first_derivative_only()
         u, q, scale = ctx.saved_tensors
         g = ctx.surrogate(u, ctx.alphabet)
         grad_membrane = grads[0] * g
@@ -79,7 +69,7 @@ def emit(membrane: Tensor, scale: Tensor, alphabet: Alphabet, surrogate: Surroga
 
     Returns:
         Spikes, same shape as ``membrane``. Gradients: ``dS/dH = g(u)``, and the LSQ form
-        ``dS/ds = (Q(u) - u g(u)) / sqrt(N L)``, see `scale_gradient_factor`.
+        ``dS/ds = (Q(u) - u g(u)) / sqrt(N L)``, see `shiftlif.surrogate.lsq_factor`.
     """
     spikes: Tensor = _Emit.apply(membrane, scale, alphabet, surrogate)  # type: ignore[no-untyped-call]
     return spikes

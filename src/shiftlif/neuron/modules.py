@@ -104,11 +104,19 @@ class SpikingNeuron(nn.Module):
     def effective_scale(self) -> Tensor:
         """s as it is used: kept in ``scale_range`` and, where asked for, a power of two; ``[1]`` or ``[C]``."""
         low, high = self.scale_range
+        if self._scale_lies_inside(low, high):
+            return self.scale  # what the lines below would give, without an operation or a node of the graph
         used = self.scale.detach().clamp(low, high)
         if self.scale_power_of_two:
             exponent = torch.log2(used).round()
             used = torch.exp2(exponent.clamp(math.ceil(math.log2(low)), math.floor(math.log2(high))))
         return straight_through(self.scale, used)
+
+    def _scale_lies_inside(self, low: float, high: float) -> bool:
+        """Whether one CPU scale is used as it is; elsewhere looking would wait for a device or break a graph."""
+        if self.channels is not None or self.scale_power_of_two or torch.compiler.is_compiling():
+            return False
+        return type(self.scale) is nn.Parameter and self.scale.is_cpu and low <= self.scale.item() <= high
 
     def decay(self) -> Tensor:
         """1 / tau, a scalar."""
@@ -142,11 +150,20 @@ class SpikingNeuron(nn.Module):
 
     def forward(self, currents: Tensor) -> Tensor:
         """Spikes ``[T, B, ...]`` of currents ``[T, B, ...]``, from the zero state."""
-        return self.run(currents, None)[0]
+        return self.run(currents, None, last=False)[0]
 
-    def run(self, currents: Tensor, membrane: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    def run(
+        self,
+        currents: Tensor,
+        membrane: Tensor | None,
+        *,
+        steps: int | None = None,
+        last: bool = True,
+        record: bool = False,
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """`shiftlif.neuron.sequence` with this module's parameters."""
-        return sequence(currents, membrane, self.parameters_for(currents.ndim - 1))
+        parameters = self.parameters_for(currents.ndim - 1)
+        return sequence(currents, membrane, parameters, steps=steps, last=last, record=record)
 
     def step(self, current: Tensor, membrane: Tensor) -> tuple[Tensor, Tensor]:
         """`shiftlif.neuron.step` with this module's parameters; arrays ``[B, ...]``."""

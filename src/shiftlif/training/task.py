@@ -87,7 +87,7 @@ class Classification(lightning.LightningModule):
         observer: Callable[[Observation], None] | None = None
         if self.config.rate_weight > 0:
             observer = lambda seen: rates.append(event_rate(seen)) if has_letters(seen) else None  # noqa: E731
-        logits = readout(self.network.run(x, observer=observer)[0])
+        logits = readout(self.network(x, observer))
         loss = F.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
         self._count(logits.detach(), labels, loss.detach())
         if rates:
@@ -104,7 +104,7 @@ class Classification(lightning.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Sums of a batch ``(int8 [B, ...], int64 [B])``."""
         frames, labels = batch
-        logits = readout(self.network.run(self.present(frames), observer=self._observe)[0])
+        logits = readout(self.network(self.present(frames), self._observe))
         self._count(logits, labels, F.cross_entropy(logits, labels))
 
     def on_validation_epoch_end(self) -> None:

@@ -1,0 +1,21 @@
+"""Fused multi-step kernels: the neuron of SPEC 2 and 3 at the speed of memory, on the CPU and on CUDA devices.
+
+A kernel runs all steps of a layer at once, keeps the membrane in registers or the nearest cache, and saves nothing
+for the backward pass, which computes the membranes again from the currents.
+"""
+
+from shiftlif.kernels.choice import CHOICES, channel_size, choice, explain, runs_fused, use
+from shiftlif.kernels.mechanism import Mechanism, mechanism
+from shiftlif.kernels.operator import fused_sequence
+
+__all__ = [
+    "CHOICES",
+    "Mechanism",
+    "channel_size",
+    "choice",
+    "explain",
+    "fused_sequence",
+    "mechanism",
+    "runs_fused",
+    "use",
+]
