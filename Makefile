@@ -6,8 +6,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 JOBS ?= 2
+KERNELS := $(wildcard src/shiftlif/kernels/csrc/*)
 
-.PHONY: demo test lint types check results bare clean
+.PHONY: demo test lint types check results bench-kernels bare clean
 
 demo: $(READY)
 	$(BIN)/shiftlif demo --out runs/demo
@@ -32,6 +33,13 @@ bare: $(READY)
 results: $(READY)
 	$(BIN)/python -m benchmarks.accuracy --jobs $(JOBS)
 
+# Training speed against eager torch, torch.compile, SpikingJelly and snnTorch, results/training_kernels.json: about
+# half an hour on a machine that does nothing else. BENCH='--quick' is short, BENCH='--sections gpu' for a CUDA device.
+BENCH_VENV ?= .venv-bench
+BENCH ?=
+bench-kernels: $(BENCH_VENV)/.ready
+	$(BENCH_VENV)/bin/python -m benchmarks.training_kernels $(BENCH)
+
 # torch goes first and alone, pinned: no other requirement may choose a larger build.
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "shiftlif needs Python 3.11 or newer"'
@@ -40,5 +48,14 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
 	touch $@
 
+# The libraries it compares with, and the kernels built in a folder of their own.
+$(BENCH_VENV)/.ready: pyproject.toml constraints.txt benchmarks/requirements.txt CMakeLists.txt $(KERNELS)
+	test -x $(BENCH_VENV)/bin/python || $(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install -q -c constraints.txt torch
+	$(BENCH_VENV)/bin/python -m pip install -q -c constraints.txt -r benchmarks/requirements.txt
+	$(BENCH_VENV)/bin/python -m pip install -q -c constraints.txt -C build-dir=$(BENCH_VENV)/build -e .
+	$(BENCH_VENV)/bin/python -c 'from shiftlif.kernels.cpu import unavailable as why; assert not why, why'
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH_VENV) build dist runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,5 +1,6 @@
 """Random neurons and currents for comparing the fused kernels with the eager reference."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -116,12 +117,60 @@ def gradients(outputs, leaves, weights):
     return [None if x is None else next(found) for x in leaves]
 
 
+def assert_same_bits(ours, theirs):
+    for a, b in zip(ours, theirs, strict=True):
+        assert a.dtype == b.dtype
+        assert torch.equal(torch.isnan(a), torch.isnan(b))
+        assert torch.equal(torch.nan_to_num(a), torch.nan_to_num(b))
+
+
+def gradients_agree(case, function, weights_seed=0, tolerance=1e-6):
+    """Assert that ``function`` has the gradients of the reference."""
+    ours, our_leaves = case.run(function)
+    theirs, their_leaves = case.run(reference_sequence)
+    weights = weights_like(theirs, weights_seed)
+    got = gradients(ours, our_leaves, weights)
+    expected = gradients(theirs, their_leaves, weights)
+    for name, a, b in zip(("currents", "initial", "scale", "decay"), got, expected, strict=True):
+        if b is None:
+            continue
+        assert a.dtype == b.dtype
+        assert a.shape == b.shape
+        if not b.numel():
+            continue
+        allowed = tolerance * magnitude(case, name, expected, weights)
+        assert float((a - b).abs().max()) <= allowed, name
+
+
+def magnitude(case, name, expected, weights):
+    """What rounding is measured against: the largest gradient of the chain through time, which ends in the initial
+    membrane; for a sum over neurons the sum of its terms' sizes."""
+    if name in ("currents", "initial"):
+        chain = [float(x.abs().max()) for x in expected[:2] if x is not None]
+        # Every step rounds: a random walk.
+        return max([*chain, 1.0]) * math.sqrt(len(weights[0]))
+    # A parameter for every neuron has the terms as its gradient.
+    position = {"scale": 2, "decay": 3}[name]
+    outputs, leaves = case.run(reference_sequence)
+    spread = [x if x is None else x.detach() for x in leaves]
+    spread[position] = (torch.ones_like(outputs[1]) * spread[position]).requires_grad_()
+    outputs, _ = case.run(reference_sequence, leaves=spread)
+    loss = sum((x * w).sum() for x, w in zip(outputs, weights, strict=True))
+    terms = float(torch.autograd.grad(loss, spread[position])[0].abs().sum())
+    # Q - u g cancels: its terms are as large as the letters.
+    letters = (outputs[0].detach().abs() / case.scale).flatten().tolist()
+    cancelling = max(letters, default=0.0) if name == "scale" else 0.0
+    return max(terms, cancelling, 1.0) * math.sqrt(len(outputs[0]))
+
+
 __all__ = [
     "ALPHABETS",
     "SURROGATES",
     "Case",
+    "assert_same_bits",
     "cases",
     "gradients",
+    "gradients_agree",
     "reference_sequence",
     "seeded",
     "weights_like",

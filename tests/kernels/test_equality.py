@@ -12,7 +12,7 @@ from shiftlif.alphabet import Binary, PowerOfTwo, Ternary, Uniform
 from shiftlif.kernels import cpu, use
 from shiftlif.neuron import reference_sequence, sequence
 from shiftlif.surrogate import ATan, ReLSGET
-from tests.kernels.cases import ALPHABETS, SURROGATES, Case, cases, gradients, seeded, weights_like
+from tests.kernels.cases import ALPHABETS, SURROGATES, Case, assert_same_bits, cases, gradients_agree, seeded
 
 THOROUGH = settings(max_examples=150, deadline=None)
 
@@ -20,13 +20,6 @@ THOROUGH = settings(max_examples=150, deadline=None)
 def fused(currents, initial, parameters, steps, record):
     with use("fused"):
         return sequence(currents, initial, parameters, steps=steps, record=record)
-
-
-def assert_same_bits(ours, theirs):
-    for a, b in zip(ours, theirs, strict=True):
-        assert a.dtype == b.dtype
-        assert torch.equal(torch.isnan(a), torch.isnan(b))
-        assert torch.equal(torch.nan_to_num(a), torch.nan_to_num(b))
 
 
 @pytest.fixture(params=cpu._native.instruction_sets(), autouse=True)
@@ -38,41 +31,8 @@ def instruction_set(request):
     cpu._native.choose_instruction_set(before)
 
 
-def assert_gradients_agree(case, weights_seed=0, tolerance=1e-6):
-    ours, our_leaves = case.run(fused)
-    theirs, their_leaves = case.run(reference_sequence)
-    weights = weights_like(theirs, weights_seed)
-    got = gradients(ours, our_leaves, weights)
-    expected = gradients(theirs, their_leaves, weights)
-    for name, a, b in zip(("currents", "initial", "scale", "decay"), got, expected, strict=True):
-        if b is None:
-            continue
-        assert a.dtype == b.dtype
-        assert a.shape == b.shape
-        if not b.numel():
-            continue
-        allowed = tolerance * magnitude(case, name, expected, weights)
-        assert float((a - b).abs().max()) <= allowed, name
-
-
-def magnitude(case, name, expected, weights):
-    """What rounding is measured against: the largest gradient of the chain through time, which ends in the initial
-    membrane; for a sum over neurons the sum of its terms' sizes."""
-    if name in ("currents", "initial"):
-        chain = [float(x.abs().max()) for x in expected[:2] if x is not None]
-        return max(chain + [1.0])
-    # A parameter for every neuron has the terms as its gradient.
-    position = {"scale": 2, "decay": 3}[name]
-    outputs, leaves = case.run(reference_sequence)
-    spread = [x if x is None else x.detach() for x in leaves]
-    spread[position] = (torch.ones_like(outputs[1]) * spread[position]).requires_grad_()
-    outputs, _ = case.run(reference_sequence, leaves=spread)
-    loss = sum((x * w).sum() for x, w in zip(outputs, weights, strict=True))
-    terms = float(torch.autograd.grad(loss, spread[position])[0].abs().sum())
-    # Q - u g cancels: its terms are as large as the letters.
-    letters = (outputs[0].detach().abs() / case.scale).flatten().tolist()
-    cancelling = max(letters, default=0.0) if name == "scale" else 0.0
-    return max(terms, cancelling, 1.0) * math.sqrt(len(outputs[0]))
+def assert_gradients_agree(case, weights_seed=0):
+    gradients_agree(case, fused, weights_seed)
 
 
 @THOROUGH

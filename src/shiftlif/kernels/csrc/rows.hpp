@@ -1,249 +1,185 @@
-// Arithmetic on one row of a tile: short loops that the compiler turns into vector code.
+// Arithmetic on one tile: all steps of kTile neurons, which is what the membranes of fit the registers of AVX-512.
 //
-// This file is compiled once per instruction set (see tiles.cpp). Contraction is off (-ffp-contract=off): each
-// operation rounds where the reference in neuron/step.py rounds, which is what makes spikes equal bit for bit.
+// Compiled once per instruction set (see tiles.cpp). Contraction is off (-ffp-contract=off): what the spikes and
+// membranes depend on rounds where the reference in neuron/step.py rounds, which makes them equal bit for bit.
 #pragma once
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 
+#include "ahead.hpp"
 #include "problem.hpp"
+#include "simd.hpp"
+#include "tiles.hpp"
 
 namespace shiftlif {
 namespace SHIFTLIF_ISA {
 
-#define SHIFTLIF_ROW _Pragma("GCC ivdep")
-
 constexpr float kLog2E = 1.44269504f;
+static_assert(kTile % kLanes == 0, "a tile is whole vectors");
 
-inline float as_float(std::int32_t bits) { float f; std::memcpy(&f, &bits, 4); return f; }
-inline std::int32_t as_bits(float f) { std::int32_t b; std::memcpy(&b, &f, 4); return b; }
-
-// One instruction each; where an argument is NaN they give the second.
-inline float larger(float a, float b) { return a > b ? a : b; }
-inline float smaller(float a, float b) { return a < b ? a : b; }
-
-// a b + c for gradients, which need no particular rounding: fused where the machine can.
-inline float fma(float a, float b, float c) {
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-    return __builtin_fmaf(a, b, c);
-#else
-    return a * b + c;
-#endif
-}
-
-// Bounds of the pseudo-derivative's argument, passed by value. They are read from memory and not written as constants,
-// because GCC threads jumps through clamps whose outcomes it can relate, and then finds no minimum or maximum left.
-struct Bounds {
-    float zero, large, minus_large, exponent;
+// Rows of kTile floats, one per step.
+template <typename T>
+struct TileRows {
+    T* first = nullptr;
+    std::int64_t stride = 0;
+    T* at(std::int64_t t) const { return first + t * stride; }
 };
 
-inline Bounds read_bounds() {
-    static const volatile float values[] = {0.0f, 1e30f, -1e30f, -125.0f};
-    return {values[0], values[1], values[2], values[3]};
+SHIFTLIF_INLINE void add_row(float* sum, const float* row) {
+    for (int j = 0; j < kTile; j += kLanes) store(sum + j, load(sum + j) + load(row + j));
 }
 
-// 2^y for y <= 0, relative error below 2e-7; a polynomial of degree 5 (minimax on [-1/2, 1/2]) scaled by the
-// exponent bits. The addition of 1.5 x 2^23 rounds y to an integer and leaves it in the low bits.
-inline float exp2_negative(float y, Bounds bounds) {
-    constexpr float round = 12582912.0f;
-    y = larger(bounds.exponent, y);
-    const float shifted = y + round;
-    const float f = y - (shifted - round);
-    float p = fma(1.326472721e-3f, f, 9.671512812e-3f);
-    p = fma(p, f, 5.550733745e-2f);
-    p = fma(p, f, 2.402224208e-1f);
-    p = fma(p, f, 6.931469776e-1f);
-    p = fma(p, f, 1.0f);
-    return as_float(as_bits(p) + static_cast<std::int32_t>(static_cast<std::uint32_t>(as_bits(shifted)) << 23));
-}
+struct StepTile {
+    std::int64_t steps;
+    TileRows<const float> currents;
+    TileRows<float> spikes, potential, before;  // the latter two: H and V before the step, where they are kept
+    TileRows<float> membranes;                  // V after each step, optional
+    float* v;                                   // V before the first step, then after the last
+    const float *boundaries, *values, *scale;
+    int n;  // boundaries
+    float decay;
+};
 
 // V before the step and I give H; the letter of x = H (boundaries times s) or H / s gives S; V = H - S.
-// Store says which rows beside V are written.
-enum class Store { spikes, potential, both };
-
-template <int N, bool DecayInput, bool Hard, bool PerLane, Store Kept>
-void step_row(const float* __restrict current, float* __restrict v, float decay, const float* __restrict boundaries,
-              const float* __restrict values, const float* __restrict scale, float* __restrict spikes,
-              float* __restrict potential, std::int64_t width) {
-    float b[N], s[N + 1];
-    for (int i = 0; i < N; ++i) b[i] = boundaries[i];
-    for (int i = 0; i <= N; ++i) s[i] = values[i];
-    SHIFTLIF_ROW
-    for (std::int64_t j = 0; j < width; ++j) {
-        const float h = DecayInput ? v[j] + (current[j] - v[j]) * decay : v[j] - v[j] * decay + current[j];
-        const float x = PerLane ? h / scale[j] : h;
-        float spike = s[0];
-        for (int i = 0; i < N; ++i) spike = x < b[i] ? spike : s[i + 1];
-        const float letter = spike;
-        if (PerLane) spike = spike * scale[j];
-        if (Hard) v[j] = h * (letter == s[0] ? 1.0f : 0.0f);
-        else v[j] = h - spike;
-        if (Kept != Store::potential) spikes[j] = spike;
-        if (Kept != Store::spikes) potential[j] = h;
+// N boundaries are held in registers; 0: any number of them, read anew for every vector.
+template <int N, bool DecayInput, bool Hard, bool PerLane, bool Kept, bool Stream>
+void step_tile(const StepTile& a, RowsAhead& rows_ahead) {
+    RowsAhead ahead = rows_ahead;
+    constexpr int held = N > 0 ? N : 1;
+    Vec b[held], s[held + 1];
+    for (int i = 0; i < N; ++i) b[i] = all(a.boundaries[i]);
+    for (int i = 0; i < N + 1; ++i) s[i] = all(a.values[i]);
+    const Vec decay = all(a.decay), zero = all(0.0f), one = all(1.0f);
+    for (std::int64_t t = 0; t < a.steps; ++t) {
+        const float* const current_row = a.currents.at(t);
+        float *const spikes_row = a.spikes.at(t), *const potential_row = a.potential.at(t);
+        if (Kept && a.before.first != nullptr) std::memcpy(a.before.at(t), a.v, kTile * sizeof(float));
+        const Ahead next = ahead.take();
+        for (int j = 0; j < kTile; j += kLanes) {
+            ask<Kept || Stream>(next, j);
+            const Vec v = load(a.v + j), current = load(current_row + j);
+            const Vec h = DecayInput ? v + (current - v) * decay : v - v * decay + current;
+            const Vec scale = PerLane ? load(a.scale + j) : one;
+            const Vec x = PerLane ? h / scale : h;
+            Vec spike = s[0];
+            if constexpr (N > 0) {
+                for (int i = 0; i < N; ++i) spike = if_less(x, b[i], spike, s[i + 1]);
+            } else {
+                for (int i = 0; i < a.n; ++i) spike = if_less(x, all(a.boundaries[i]), spike, all(a.values[i + 1]));
+            }
+            const Vec letter = spike;
+            if (PerLane) spike = spike * scale;
+            store(a.v + j, Hard ? h * if_equal(letter, s[0], one, zero) : h - spike);
+            put<Stream>(spikes_row + j, spike);
+            if (Kept) store(potential_row + j, h);
+        }
+        if (a.membranes.first != nullptr) std::memcpy(a.membranes.at(t), a.v, kTile * sizeof(float));
     }
+    rows_ahead = ahead;
 }
 
-// The same for tables of any length: the compares run chunk by chunk over a strip of lanes.
-template <bool DecayInput, bool PerLane, Store Kept>
-void step_row_long(const float* __restrict current, float* __restrict v, float decay,
-                   const float* __restrict boundaries, const float* __restrict values, int n,
-                   const float* __restrict scale, float* __restrict spikes, float* __restrict potential,
-                   std::int64_t width) {
-    constexpr int strip = 64;
-    for (std::int64_t j0 = 0; j0 < width; j0 += strip) {
-        const int lanes = width - j0 < strip ? static_cast<int>(width - j0) : strip;
-        float x[strip], h[strip], spike[strip];
-        for (int j = 0; j < lanes; ++j) {
-            const float vj = v[j0 + j], c = current[j0 + j];
-            h[j] = DecayInput ? vj + (c - vj) * decay : vj - vj * decay + c;
-            x[j] = PerLane ? h[j] / scale[j0 + j] : h[j];
-            spike[j] = values[0];
-        }
-        for (int i = 0; i < n; ++i) {
-            const float b = boundaries[i], s = values[i + 1];
-            for (int j = 0; j < lanes; ++j) spike[j] = x[j] < b ? spike[j] : s;
-        }
-        for (int j = 0; j < lanes; ++j) {
-            const float emitted = PerLane ? spike[j] * scale[j0 + j] : spike[j];
-            v[j0 + j] = h[j] - emitted;
-            if (Kept != Store::potential) spikes[j0 + j] = emitted;
-            if (Kept != Store::spikes) potential[j0 + j] = h[j];
-        }
-    }
-}
-
-// h / s as the division would round it: the product with 1 / s, and one correction (Markstein). The bound keeps the
+// h / s as the division would round it: the product with 1 / s, and one correction (Markstein). The bounds keep the
 // correction finite where the quotient is not.
-inline float quotient(float h, float s, float inverse, Bounds bounds) {
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-    const float q = smaller(bounds.large, larger(bounds.minus_large, h * inverse));
-    return fma(fma(q, -s, h), inverse, q);
-#else
-    (void)inverse, (void)bounds;
-    return h / s;
-#endif
-}
-
-inline void quotient_row(const float* __restrict h, const float* __restrict scale, const float* __restrict inverse,
-                         float* __restrict u, std::int64_t width, Bounds bounds) {
-    SHIFTLIF_ROW
-    for (std::int64_t j = 0; j < width; ++j) u[j] = quotient(h[j], scale[j], inverse[j], bounds);
-}
-
-inline void exp2_row(float* __restrict y, float factor, std::int64_t width, Bounds bounds) {
-    SHIFTLIF_ROW
-    for (std::int64_t j = 0; j < width; ++j) y[j] = factor * exp2_negative(y[j], bounds);
-}
-
-// The pseudo-derivatives of surrogate.py: g of u = H / s. Several short loops and not one long one: a processor keeps
-// only a few iterations of a long chain of dependent operations in flight.
-inline void surrogate_row(const Mechanism& m, const float* __restrict u, float* __restrict g, std::int64_t width,
-                          Bounds bounds) {
-    const float low = m.levels.front(), high = m.levels.back(), alpha = m.alpha;
-    const int n = static_cast<int>(m.boundaries.size());
-    if (m.surrogate == Surrogate::relsget) {
-        const float slope = -alpha * kLog2E;
-        SHIFTLIF_ROW
-        for (std::int64_t j = 0; j < width; ++j) g[j] = slope * larger(bounds.zero, larger(low - u[j], u[j] - high));
-        exp2_row(g, 1.0f, width, bounds);
-        return;
-    }
-    if (m.surrogate == Surrogate::rectangle) {
-        SHIFTLIF_ROW
-        for (std::int64_t j = 0; j < width; ++j) {
-            const float above = u[j] >= low ? 1.0f : 0.0f;
-            g[j] = u[j] <= high ? above : 0.0f;
-        }
-        return;
-    }
-    if (m.surrogate == Surrogate::relsget_periodic) {
-        SHIFTLIF_ROW
-        for (std::int64_t j = 0; j < width; ++j) g[j] = std::fabs(u[j] - low);
-        for (int i = 1; i <= n; ++i) {
-            const float level = m.levels[i];
-            SHIFTLIF_ROW
-            for (std::int64_t j = 0; j < width; ++j) {
-                const float d = std::fabs(u[j] - level);
-                g[j] = smaller(g[j], d);
-            }
-        }
-        const float slope = -alpha * kLog2E;
-        SHIFTLIF_ROW
-        for (std::int64_t j = 0; j < width; ++j) g[j] *= slope;
-        exp2_row(g, alpha, width, bounds);
-        return;
-    }
-    for (std::int64_t j = 0; j < width; ++j) g[j] = 0.0f;
-    for (int i = 0; i < n; ++i) {
-        const float b = m.boundaries[i], jump = m.levels[i + 1] - m.levels[i];
-        if (m.surrogate == Surrogate::atan) {
-            const float half = alpha / 2, steep = 3.14159265358979f * half, height = jump * half;
-            SHIFTLIF_ROW
-            for (std::int64_t j = 0; j < width; ++j) {
-                const float d = steep * (u[j] - b);
-                g[j] += height / fma(d, d, 1.0f);
-            }
-        } else if (m.surrogate == Surrogate::triangle) {
-            const float height = jump * alpha;
-            SHIFTLIF_ROW
-            for (std::int64_t j = 0; j < width; ++j) {
-                const float d = 1.0f - alpha * std::fabs(u[j] - b);
-                g[j] += height * larger(0.0f, d);
-            }
-        } else {
-            SHIFTLIF_ROW
-            for (std::int64_t j = 0; j < width; ++j) {
-                const float d = fma(alpha, std::fabs(u[j] - b), 1.0f);
-                g[j] += jump / (d * d);
-            }
-        }
+SHIFTLIF_INLINE Vec quotient(Vec h, Vec s, Vec inverse) {
+    if constexpr (kFused) {
+        const Vec q = smaller(all(1e30f), larger(all(-1e30f), h * inverse));
+        return fma(fma(q, -s, h), inverse, q);
+    } else {
+        return h / s;
     }
 }
 
-struct GradientRow {
-    const float *grad_spikes, *h, *spikes, *g, *inverse;
-    float *grad_v, *grad_current, *grad_h, *scale_sum, *reset_sum;
-    float decay;
-    std::int64_t width;
+// What a pseudo-derivative needs of the neuron, read once per tile.
+struct Shape {
+    Vec low, high, alpha, slope;
+    const float *levels, *boundaries;
+    int n;
+
+    explicit Shape(const Mechanism& m)
+        : low(all(m.levels.front())), high(all(m.levels.back())), alpha(all(m.alpha)), slope(all(-m.alpha * kLog2E)),
+          levels(m.levels.data()), boundaries(m.boundaries.data()), n(static_cast<int>(m.boundaries.size())) {}
 };
 
-// One step of the chain rule. grad_v enters as the gradient of V after the step, leaves as that of V before it.
-template <bool DecayInput, bool Hard, bool Detached, bool ScaleGradient, bool KeepH>
-void gradient_row(const GradientRow& r) {
-    const float* __restrict grad_spikes = r.grad_spikes;
-    const float* __restrict h = r.h;
-    const float* __restrict spikes = r.spikes;
-    const float* __restrict g_row = r.g;
-    const float* __restrict inverse = r.inverse;
-    float* __restrict grad_v = r.grad_v;
-    float* __restrict grad_current = r.grad_current;
-    float* __restrict grad_h = r.grad_h;
-    float* __restrict scale_sum = r.scale_sum;
-    float* __restrict reset_sum = r.reset_sum;
-    const float decay = r.decay;
-    SHIFTLIF_ROW
-    for (std::int64_t j = 0; j < r.width; ++j) {
-        const float gv = grad_v[j], hj = h[j];
-        const float g = g_row[j];
-        float keep = gv;            // times dV/dH with the spike held
-        float gs = grad_spikes[j];  // total gradient of the spike
-        if (Hard) {
-            keep = gv * (spikes[j] == 0.0f ? 1.0f : 0.0f);
-            if (!Detached) gs = gs - gv * hj * inverse[j];
-        } else if (!Detached) {
-            gs = gs - gv;
+// The pseudo-derivatives of surrogate.py: g of u = H / s.
+template <Surrogate Kind>
+SHIFTLIF_INLINE Vec pseudo_derivative(Vec u, const Shape& m) {
+    const Vec zero = all(0.0f), one = all(1.0f);
+    if constexpr (Kind == Surrogate::relsget) {
+        return exp2_negative(m.slope * larger(zero, larger(m.low - u, u - m.high)));
+    } else if constexpr (Kind == Surrogate::rectangle) {
+        return if_less(u, m.low, zero, if_less(m.high, u, zero, if_equal(u, u, one, zero)));
+    } else if constexpr (Kind == Surrogate::relsget_periodic) {
+        Vec d = magnitude(u - m.low);
+        for (int i = 1; i <= m.n; ++i) d = smaller(d, magnitude(u - all(m.levels[i])));
+        return m.alpha * exp2_negative(m.slope * d);
+    } else {
+        Vec g = zero;
+        for (int i = 0; i < m.n; ++i) {
+            const Vec d = u - all(m.boundaries[i]), jump = all(m.levels[i + 1]) - all(m.levels[i]);
+            if constexpr (Kind == Surrogate::atan) {
+                const Vec half = m.alpha * all(0.5f), steep = all(3.14159265358979f) * half * d;
+                g = g + jump * half / fma(steep, steep, one);
+            } else if constexpr (Kind == Surrogate::triangle) {
+                g = g + jump * m.alpha * larger(zero, one - m.alpha * magnitude(d));
+            } else {
+                const Vec root = fma(m.alpha, magnitude(d), one);
+                g = g + jump / (root * root);
+            }
         }
-        const float gh = fma(gs, g, keep);
-        const float leaked = gh * decay;
-        grad_current[j] = DecayInput ? leaked : gh;
-        grad_v[j] = gh - leaked;
-        if (KeepH) grad_h[j] = gh;
-        if (ScaleGradient) {
-            scale_sum[j] = fma(gs, fma(-g, hj, spikes[j]), scale_sum[j]);
-            if (Hard) reset_sum[j] += gv * hj * spikes[j];
-        }
+        return g;
     }
+}
+
+struct GradientTile {
+    std::int64_t steps;
+    TileRows<const float> grad_spikes, h, spikes;
+    TileRows<float> grad_currents;              // stride 0 where they are summed: `total` adds them up
+    TileRows<const float> grad_membranes;       // optional
+    TileRows<float> grad_h;                     // optional
+    const float *scale, *inverse;
+    float *grad_v, *scale_sum, *reset_sum, *total;
+    float decay;
+    float gain;  // dH/dI
+    float held;  // how much of the spike's gradient passes through the reset: 1, or 0 where it is detached
+};
+
+// The chain rule, last step first. grad_v enters as the gradient of V after the last step, leaves as that of V
+// before the first.
+template <Surrogate Kind, bool Hard, bool ScaleGradient, bool Stream>
+void gradient_tile(const GradientTile& a, const Mechanism& m, RowsAhead& rows_ahead) {
+    RowsAhead ahead = rows_ahead;
+    const Vec zero = all(0.0f), one = all(1.0f), decay = all(a.decay), gain = all(a.gain), held = all(a.held);
+    const Shape shape(m);
+    for (std::int64_t t = a.steps - 1; t >= 0; --t) {
+        const float *const h_row = a.h.at(t), *const spikes_row = a.spikes.at(t);
+        const float* const grad_spikes_row = a.grad_spikes.at(t);
+        float* const grad_current_row = a.grad_currents.at(t);
+        if (a.grad_membranes.first != nullptr) add_row(a.grad_v, a.grad_membranes.at(t));
+        const Ahead next = ahead.take();
+        for (int j = 0; j < kTile; j += kLanes) {
+            ask<Stream>(next, j);
+            const Vec grad_v = load(a.grad_v + j);
+            const Vec h = load(h_row + j), inverse = load(a.inverse + j);
+            const Vec g = pseudo_derivative<Kind>(quotient(h, load(a.scale + j), inverse), shape);
+            const Vec spikes = Hard || ScaleGradient ? load(spikes_row + j) : zero;
+            Vec keep = grad_v, grad_spike = load(grad_spikes_row + j);
+            if (Hard) {
+                keep = grad_v * if_equal(spikes, zero, one, zero);
+                if (a.held != 0.0f) grad_spike = grad_spike - grad_v * h * inverse;  // else H may be infinite
+            } else {
+                grad_spike = fma(-held, grad_v, grad_spike);
+            }
+            if (ScaleGradient && Hard)
+                store(a.reset_sum + j, load(a.reset_sum + j) + grad_v * h * spikes);
+            const Vec grad_h = fma(grad_spike, g, keep);
+            put<Stream>(grad_current_row + j, grad_h * gain);
+            store(a.grad_v + j, fma(grad_h, -decay, grad_h));
+            if (ScaleGradient) store(a.scale_sum + j, fma(grad_spike, fma(-g, h, spikes), load(a.scale_sum + j)));
+            if (a.grad_h.first != nullptr) store(a.grad_h.at(t) + j, grad_h);
+        }
+        if (a.total != nullptr) add_row(a.total, grad_current_row);
+    }
+    rows_ahead = ahead;
 }
 
 }  // namespace SHIFTLIF_ISA

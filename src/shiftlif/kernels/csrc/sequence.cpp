@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
+#if defined(__unix__) || defined(__APPLE__)
+#include <unistd.h>
+#endif
 
 #include "threads.hpp"
 #include "tiles.hpp"
@@ -45,19 +48,31 @@ const InstructionSet& instruction_set() {
 
 // Below this many neuron-steps a second thread costs more than it brings.
 constexpr std::int64_t kNeuronStepsPerThread = 32768;
-// Past this size, and with rows enough to hide the cost, an array does not stay in any cache until it is read again, and is stored past them.
-constexpr std::int64_t kStreamBytes = std::int64_t{64} << 20;
+
+// From this size an array is stored past the caches: of the three or four arrays of its size that a training step
+// touches before it is read again, the last-level cache would keep little.
+std::int64_t stream_bytes() {
+    std::int64_t cache = 0;
+#if defined(_SC_LEVEL3_CACHE_SIZE)
+    cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
+#endif
+    return (cache > 0 ? cache : std::int64_t{32} << 20) / 4;
+}
+
+constexpr std::int64_t kLine = 64;  // bytes; a streaming store needs an aligned vector
 
 struct Plan {
     int threads;
-    std::int64_t part;  // neurons per thread, whole cache lines
+    std::int64_t part;  // neurons per thread, whole tiles
     bool stream;
 
-    Plan(std::int64_t neurons, std::int64_t steps, Element element, int most) {
+    Plan(std::int64_t neurons, std::int64_t steps, Element element, const Rows& written, int most) {
+        static const std::int64_t least = stream_bytes();
         const std::int64_t work = neurons * steps / kNeuronStepsPerThread;
         threads = static_cast<int>(std::clamp<std::int64_t>(work, 1, std::max(most, 1)));
-        part = ((neurons + threads - 1) / threads + 63) / 64 * 64;
-        stream = element == Element::float32 && steps >= 4 && neurons * steps * 4 >= kStreamBytes;
+        part = ((neurons + threads - 1) / threads + kTile - 1) / kTile * kTile;
+        const bool aligned = reinterpret_cast<std::uintptr_t>(written.data) % kLine == 0 && written.stride * 4 % kLine == 0;
+        stream = element == Element::float32 && aligned && neurons * steps * 4 >= least;
     }
 };
 
@@ -65,7 +80,7 @@ struct Plan {
 
 void run_forward(const Mechanism& m, const Forward& f, int threads) {
     const Tables tables(m);
-    const Plan plan(f.neurons, f.steps, f.element, threads);
+    const Plan plan(f.neurons, f.steps, f.element, f.spikes, threads);
     const InstructionSet& set = instruction_set();
     in_parallel(plan.threads, [&](int part) {
         const std::int64_t begin = std::min(f.neurons, part * plan.part);
@@ -75,7 +90,7 @@ void run_forward(const Mechanism& m, const Forward& f, int threads) {
 
 void run_backward(const Mechanism& m, const Backward& b, int threads) {
     const Tables tables(m);
-    const Plan plan(b.neurons, b.steps, b.element, threads);
+    const Plan plan(b.neurons, b.steps, b.element, b.grad_currents, threads);
     const InstructionSet& set = instruction_set();
     std::vector<Sums> sums(static_cast<std::size_t>(plan.threads));
     for (Sums& s : sums) {

@@ -23,7 +23,7 @@ inline float exact_threshold(float b, float s) {
 struct Tables {
     bool per_lane;                  // a scale per channel (or an unusual one): compare H / s with the boundaries
     int n;                          // boundaries before padding
-    std::vector<float> boundaries;  // padded to 2, 4, 6 or 8; longer tables are not padded
+    std::vector<float> boundaries;  // padded to 1, 2, 4, 6 or 8; longer tables are not padded
     std::vector<float> values;      // what is emitted: s q, or q where the scale differs between lanes
 
     explicit Tables(const Mechanism& m) {
@@ -32,7 +32,7 @@ struct Tables {
         n = static_cast<int>(m.boundaries.size());
         for (float b : m.boundaries) boundaries.push_back(per_lane ? b : exact_threshold(b, s));
         for (float q : m.levels) values.push_back(per_lane ? q : q * s);
-        const int sizes[] = {2, 4, 6, 8};  // not 1: GCC turns a single compare into a branch and vectorises nothing
+        const int sizes[] = {1, 2, 4, 6, 8};
         for (int size : sizes)
             if (n <= size) {
                 boundaries.resize(size, std::numeric_limits<float>::infinity());
