@@ -118,6 +118,19 @@ def test_extreme_currents_give_the_bits_of_the_reference(fused, alphabet, rows, 
         assert_same_bits(case.run(fused)[0], case.run(reference_sequence)[0])
 
 
+@pytest.mark.parametrize("surrogate", SURROGATES, ids=str)
+@pytest.mark.parametrize("alphabet", [Binary(), PowerOfTwo(3)], ids=lambda a: a.name)
+def test_a_gradient_is_lost_to_nan_where_the_reference_loses_it(fused, alphabet, surrogate):
+    currents = torch.tensor([math.nan, math.inf, -math.inf, 1.0]).repeat(2, 1, 1)
+    case = Case(alphabet, surrogate, currents, None, torch.tensor([0.8]), torch.tensor(0.5))
+    found = []
+    for function in (fused, reference_sequence):
+        (spikes, *_), leaves = case.run(function)
+        found.append(torch.autograd.grad(spikes.sum(), [leaves[0], *leaves[2:]]))
+    for ours, theirs in zip(*found, strict=True):
+        assert torch.equal(torch.isnan(ours), torch.isnan(theirs))
+
+
 @FEW
 @given(
     st.sampled_from([0.3, 0.7, 1.0, 1.1, 3.0, 250.0, 0.00390625]),

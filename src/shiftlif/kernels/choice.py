@@ -10,7 +10,8 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from threading import local
 
 import torch
@@ -23,7 +24,7 @@ from shiftlif.kernels.mechanism import Mechanism
 CHOICES = ("auto", "fused", "reference")
 VARIABLE = "SHIFTLIF_KERNELS"
 _LOCAL = local()
-_HAS_TRITON = find_spec("triton") is not None
+LEAST_TRITON = (3, 4)  # keeps tuples of tensors in registers; older ones cannot compile the kernels
 _WARNED: set[str] = set()
 
 
@@ -76,13 +77,24 @@ def channel_size(scale: Tensor, currents: Tensor) -> int | None:
     return size
 
 
+_NO_TRITON = "triton 3.4 or newer is not installed; pip install 'shiftlif[gpu]'"
+
+
+@cache
+def _triton_compiles() -> bool:
+    try:
+        return tuple(int(n) for n in version("triton").split(".")[:2]) >= LEAST_TRITON
+    except PackageNotFoundError:
+        return False
+
+
 def _missing(device: str) -> str | None:
     if device == "cpu":
         if cpu.unavailable is not None:
             _warn_once(f"training runs the slow eager reference: {cpu.unavailable}")
         return cpu.unavailable
     if device == "cuda":
-        return None if _HAS_TRITON else "triton is not installed; pip install triton"
+        return None if _triton_compiles() else _NO_TRITON
     return f"there are kernels for cpu and cuda tensors, not for {device}"
 
 

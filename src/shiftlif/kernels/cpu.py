@@ -44,7 +44,7 @@ def _address(tensor: Tensor | None) -> int:
 
 def _stride(tensor: Tensor | None) -> int:
     """Elements from one step to the next; 0 repeats one step."""
-    return 0 if tensor is None or len(tensor) == 1 else tensor.stride(0)
+    return 0 if tensor is None or tensor.shape[0] == 1 else tensor.stride(0)
 
 
 @overload
@@ -83,7 +83,7 @@ def forward(
     channel_size: int,
     last: bool,
     record: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Spikes, last membrane and membranes of a sequence.
 
     Args:
@@ -99,13 +99,13 @@ def forward(
 
     Returns:
         Spikes ``[T, B, ...]`` in the dtype of ``currents``; V after the last step, float32 ``[B, ...]``; V after
-        every step, float32 ``[T, B, ...]``. What is not wanted is an empty tensor ``[0]``.
+        every step, float32 ``[T, B, ...]``; None where it is not wanted.
     """
     currents, initial, scale = _steps_contiguous(currents), _contiguous(initial), scale.contiguous()
     sample = currents.shape[1:]
     spikes = empty((steps, *sample), currents.dtype)
-    final = empty(sample if last else (0,), torch.float32)
-    membranes = empty((steps, *sample) if record else (0,), torch.float32)
+    final = empty(sample, torch.float32) if last else None
+    membranes = empty((steps, *sample), torch.float32) if record else None
     _native.forward(
         _neuron(mechanism),
         steps,
@@ -119,8 +119,8 @@ def forward(
         channel_size,
         decay.item(),
         spikes.data_ptr(),
-        final.data_ptr() if last else 0,
-        membranes.data_ptr() if record else 0,
+        _address(final),
+        _address(membranes),
         torch.get_num_threads(),
     )
     return spikes, final, membranes

@@ -133,12 +133,12 @@ def forward(
     channel_size: int,
     last: bool,
     record: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Spikes, last membrane and membranes of a sequence; see `shiftlif.kernels.cpu.forward`."""
     sample = currents.shape[1:]
     spikes = currents.new_empty((steps, *sample))
-    final = currents.new_empty(sample if last else (0,), dtype=torch.float32)
-    membranes = currents.new_empty((steps, *sample) if record else (0,), dtype=torch.float32)
+    final = currents.new_empty(sample, dtype=torch.float32) if last else None
+    membranes = currents.new_empty((steps, *sample), dtype=torch.float32) if record else None
     if not sample.numel():
         return spikes, final, membranes
     rows, stride = _rows(currents)
@@ -152,8 +152,8 @@ def forward(
             scale=scale.contiguous(),
             decay=decay,
             spikes=spikes,
-            last=final if last else None,
-            membranes=membranes if record else None,
+            last=final,
+            membranes=membranes,
             GROUP=BYTES_AHEAD // 16,
             **_neuron_arguments(mechanism, currents, scale, steps, channel_size, cut),
         )

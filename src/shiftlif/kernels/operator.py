@@ -22,7 +22,7 @@ _NEURON = (
     "float[] levels, float[] boundaries, str surrogate, float alpha, bool decay_input, bool hard_reset, "
     "bool detach_reset"
 )
-LIBRARY = torch.library.Library("shiftlif", "FRAGMENT")
+LIBRARY: Any = torch.library.Library("shiftlif", "FRAGMENT")  # type: ignore[no-untyped-call]
 LIBRARY.define(f"sequence({_NEURON}, bool last, bool record) -> (Tensor, Tensor, Tensor)")
 LIBRARY.define(
     f"sequence_backward({_NEURON}, Tensor? grad_spikes, Tensor? grad_last, Tensor? grad_membranes, bool[] needs)"
@@ -56,11 +56,13 @@ def _sequence(
     *neuron: Any,
 ) -> tuple[Tensor, Tensor, Tensor]:
     *fields, last, record = neuron
-    kernels = backend(currents.device.type)
-    result: tuple[Tensor, Tensor, Tensor] = kernels.forward(
+    spikes, final, membranes = backend(currents.device.type).forward(
         _mechanism(tuple(fields)), currents, initial, scale, decay, steps, channel_size, last, record
     )
-    return result
+    absent = [
+        scale.new_empty(0) if x is None else x for x in (final, membranes)
+    ]  # an operator returns tensors
+    return spikes, absent[0], absent[1]
 
 
 def _sequence_backward(
@@ -172,11 +174,11 @@ class _Sequence(torch.autograd.Function):
         channel_size: int,
         last: bool,
         record: bool,
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
         ctx.save_for_backward(currents, initial, scale, decay)
-        ctx.neuron = mechanism, steps, channel_size, last, record
+        ctx.neuron = mechanism, steps, channel_size
         ctx.set_materialize_grads(False)
-        result: tuple[Tensor, Tensor, Tensor] = backend(currents.device.type).forward(
+        result: tuple[Tensor, Tensor | None, Tensor | None] = backend(currents.device.type).forward(
             mechanism, currents, initial, scale, decay, steps, channel_size, last, record
         )
         return result
@@ -187,7 +189,7 @@ class _Sequence(torch.autograd.Function):
     ) -> tuple[Tensor | None, ...]:
         first_derivative_only()
         currents, initial, scale, decay = ctx.saved_tensors
-        mechanism, steps, channel_size, last, record = ctx.neuron
+        mechanism, steps, channel_size = ctx.neuron
         grads: tuple[Tensor | None, ...] = backend(currents.device.type).backward(
             mechanism,
             currents,
@@ -197,8 +199,8 @@ class _Sequence(torch.autograd.Function):
             steps,
             channel_size,
             grad_spikes,
-            grad_last if last else None,
-            grad_membranes if record else None,
+            grad_last,
+            grad_membranes,
             ctx.needs_input_grad[:N_TENSORS],
         )
         return (*grads, None, None, None, None, None)
@@ -223,14 +225,14 @@ def fused_sequence(
     channel_size: int,
     last: bool,
     record: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """A differentiable sequence; arguments and results are those of `shiftlif.kernels.cpu.forward`.
 
     Raises:
         NetworkError: in a backward pass with ``create_graph=True``.
     """
     if _traced(currents):
-        result: tuple[Tensor, Tensor, Tensor] = torch.ops.shiftlif.sequence(
+        spikes, final, membranes = torch.ops.shiftlif.sequence(
             currents,
             initial,
             scale,
@@ -243,8 +245,8 @@ def fused_sequence(
             last,
             record,
         )
-        return result
-    result = _Sequence.apply(  # type: ignore[no-untyped-call]
+        return spikes, final if last else None, membranes if record else None
+    results: tuple[Tensor, Tensor | None, Tensor | None] = _Sequence.apply(  # type: ignore[no-untyped-call]
         currents, initial, scale, decay, mechanism, steps, channel_size, last, record
     )
-    return result
+    return results

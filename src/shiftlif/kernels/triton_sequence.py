@@ -190,7 +190,8 @@ def _bump(d, NEURON: tl.constexpr):
         z = d * (3.141592653589793 * NEURON.alpha / 2)
         bump = (NEURON.alpha / 2) / (1.0 + z * z)
     elif NEURON.surrogate == "triangle":
-        bump = NEURON.alpha * tl.maximum(1.0 - NEURON.alpha * tl.abs(d), 0.0)
+        height = 1.0 - NEURON.alpha * tl.abs(d)
+        bump = NEURON.alpha * tl.maximum(height, 0.0, propagate_nan=tl.PropagateNan.ALL)
     else:
         z = 1.0 + NEURON.alpha * tl.abs(d)
         bump = 1.0 / (z * z)
@@ -203,17 +204,22 @@ def _pseudo_derivative(u, table, NEURON: tl.constexpr, SIZE: tl.constexpr):
     low: tl.constexpr = NEURON.levels[0]
     high: tl.constexpr = NEURON.levels[len(NEURON.levels) - 1]
     if NEURON.surrogate == "relsget":
-        g = tl.exp(-NEURON.alpha * tl.maximum(tl.maximum(low - u, u - high), 0.0))
+        outside = tl.maximum(low - u, u - high, propagate_nan=tl.PropagateNan.ALL)
+        g = tl.exp(-NEURON.alpha * tl.maximum(outside, 0.0, propagate_nan=tl.PropagateNan.ALL))
     elif NEURON.surrogate == "rectangle":
         g = tl.where((u >= low) & (u <= high), 1.0, 0.0)
     elif NEURON.surrogate == "relsget_periodic":
         distance = tl.abs(u - low)
         if SIZE == 0:
             for i in tl.static_range(1, len(NEURON.levels)):
-                distance = tl.minimum(distance, tl.abs(u - NEURON.levels[i]))
+                distance = tl.minimum(
+                    distance, tl.abs(u - NEURON.levels[i]), propagate_nan=tl.PropagateNan.ALL
+                )
         else:
             for i in range(1, len(NEURON.levels)):
-                distance = tl.minimum(distance, tl.abs(u - tl.load(table + SIZE + i)))
+                distance = tl.minimum(
+                    distance, tl.abs(u - tl.load(table + SIZE + i)), propagate_nan=tl.PropagateNan.ALL
+                )
         g = NEURON.alpha * tl.exp(-NEURON.alpha * distance)
     else:
         g = tl.full(u.shape, 0.0, tl.float32)

@@ -121,10 +121,7 @@ def sequence(
     if runs_fused(neuron, currents, membrane, p.scale, p.decay) and neuron is not None:
         shared = channel_size(p.scale, currents) or 1
         scale = p.scale if p.scale.ndim == 1 else p.scale.flatten()
-        spikes, final, membranes = fused_sequence(
-            neuron, currents, membrane, scale, p.decay, steps, shared, last, record
-        )
-        return spikes, final if last else None, membranes if record else None
+        return fused_sequence(neuron, currents, membrane, scale, p.decay, steps, shared, last, record)
     return reference_sequence(currents, membrane, parameters, steps, record)
 
 
