@@ -41,11 +41,12 @@ bench-kernels: $(BENCH_VENV)/.ready
 	$(BENCH_VENV)/bin/python -m benchmarks.training_kernels $(BENCH)
 
 # torch goes first and alone, pinned: no other requirement may choose a larger build.
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt CMakeLists.txt $(KERNELS)
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "shiftlif needs Python 3.11 or newer"'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q -c constraints.txt torch
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	$(BIN)/python -c 'from shiftlif.kernels.cpu import unavailable as why; assert not why, why'
 	touch $@
 
 # The libraries it compares with, and the kernels built in a folder of their own.
