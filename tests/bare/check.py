@@ -68,7 +68,9 @@ def main(folder: Path) -> None:
     seconds = _import_seconds()
     if seconds > IMPORT_LIMIT:
         raise SystemExit(f"importing took {seconds:.2f} s, at most {IMPORT_LIMIT} s allowed")
-    print(f"without torch and compiler: import, load, run, info and verify work; import takes {seconds:.2f} s")
+    print(
+        f"without torch and compiler: import, load, run, info and verify work; import takes {seconds:.2f} s"
+    )
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shiftlif.alphabet import Binary, PowerOfTwo, Ternary, Uniform
 from shiftlif.kernels import gpu, operator, use
-from shiftlif.kernels.mechanism import mechanism
+from shiftlif.kernels.mechanism import mechanism_of
 from shiftlif.neuron import reference_sequence, sequence
 from shiftlif.surrogate import ATan, ReLSGET
 from tests.kernels.cases import ALPHABETS, SURROGATES, Case, assert_same_bits, cases, gradients_agree, seeded
@@ -250,7 +250,7 @@ def test_programs_cover_every_neuron_once(samples, channels, channel_size, per_t
 
 def _compile(capability, steps, folder, dtype=torch.float32, **changes):
     """Both kernels as a training step of a ShiftLIF layer launches them."""
-    neuron = mechanism(PowerOfTwo(3), ReLSGET(), True, "soft", False)._replace(**changes)
+    neuron = mechanism_of(PowerOfTwo(3), ReLSGET(), True, "soft", False)._replace(**changes)
     currents = torch.empty(steps, 8, 2**17, dtype=dtype)
     scale, decay = torch.ones(1), torch.tensor(0.5)
     with compiled_for(capability, folder / "cache") as kernels:

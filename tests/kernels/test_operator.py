@@ -1,15 +1,16 @@
 """The fused sequence as torch sees it: one operator for compile, export and autocast, safe on several threads."""
 
 import threading
+import warnings
 
 import pytest
 import torch
 from torch import nn
 
 from shiftlif.errors import ConfigurationError, NetworkError
-from shiftlif.kernels import choice, use
-from shiftlif.kernels.choice import explain
-from shiftlif.kernels.mechanism import mechanism
+from shiftlif.kernels import choice, cpu, dispatch, use
+from shiftlif.kernels.dispatch import explain
+from shiftlif.kernels.mechanism import mechanism_of
 from shiftlif.network import Network, direct_code
 from shiftlif.neuron import LIF, QBLIF, ShiftLIF
 from shiftlif.surrogate import ReLSGET
@@ -215,7 +216,7 @@ def test_an_unknown_choice_is_refused():
 )
 def test_what_the_kernels_cannot_run_is_explained(change, message):
     neuron = ShiftLIF()
-    known = mechanism(neuron.alphabet, ReLSGET(), True, "soft", False)
+    known = mechanism_of(neuron.alphabet, ReLSGET(), True, "soft", False)
     arguments = {
         "currents": torch.zeros(3, 2, 5, 4),
         "initial": None,
@@ -231,3 +232,21 @@ def test_a_second_derivative_is_refused(kernels):
     x = torch.randn(3, 2, 4, requires_grad=True)
     with use(kernels), pytest.raises(NetworkError, match="no second derivative"):
         torch.autograd.grad(ShiftLIF()(x).square().sum(), x, create_graph=True)
+
+
+def test_without_the_compiled_kernels_the_reference_runs_and_says_so_once(monkeypatch):
+    neuron = ShiftLIF()
+    x = torch.randn(3, 2, 4, generator=seeded(2))
+    expected = neuron(x)
+    monkeypatch.setattr(cpu, "unavailable", "the CPU kernels were not built")
+    monkeypatch.setattr(cpu, "_native", None)
+    monkeypatch.setattr(dispatch, "_WARNED", set())
+    with pytest.warns(UserWarning, match="slow eager reference: the CPU kernels were not built"):
+        first = neuron(x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        again = neuron(x)
+    assert torch.equal(first, expected)
+    assert torch.equal(again, expected)
+    with use("fused"), pytest.raises(NetworkError, match="not built"):
+        neuron(x)

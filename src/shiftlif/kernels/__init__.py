@@ -4,8 +4,8 @@ A kernel runs all steps of a layer at once, keeps the membrane in registers or t
 for the backward pass, which computes the membranes again from the currents.
 """
 
-from shiftlif.kernels.choice import CHOICES, channel_size, choice, explain, runs_fused, use
-from shiftlif.kernels.mechanism import Mechanism, mechanism
+from shiftlif.kernels.dispatch import CHOICES, channel_size, choice, explain, runs_fused, use
+from shiftlif.kernels.mechanism import Mechanism, mechanism_of
 from shiftlif.kernels.operator import fused_sequence
 
 __all__ = [
@@ -15,7 +15,7 @@ __all__ = [
     "choice",
     "explain",
     "fused_sequence",
-    "mechanism",
+    "mechanism_of",
     "runs_fused",
     "use",
 ]

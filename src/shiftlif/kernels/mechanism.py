@@ -42,7 +42,7 @@ class Mechanism(NamedTuple):
     detach_reset: bool
 
 
-def mechanism(
+def mechanism_of(
     alphabet: Alphabet, surrogate: Surrogate, decay_input: bool, reset: str, detach_reset: bool
 ) -> Mechanism | None:
     """The kernels' description of a neuron, or None when its surrogate is not one they know."""

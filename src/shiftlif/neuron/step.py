@@ -14,7 +14,7 @@ from torch import Tensor
 
 from shiftlif.alphabet import Alphabet
 from shiftlif.errors import NetworkError
-from shiftlif.kernels import channel_size, fused_sequence, mechanism, runs_fused
+from shiftlif.kernels import channel_size, fused_sequence, mechanism_of, runs_fused
 from shiftlif.neuron.emission import emit
 from shiftlif.surrogate import Surrogate
 
@@ -117,7 +117,7 @@ def sequence(
             f"{tuple(currents.shape[1:])}; pass state=None to start from zero"
         )
     p = parameters
-    neuron = mechanism(p.alphabet, p.surrogate, p.decay_input, p.reset, p.detach_reset)
+    neuron = mechanism_of(p.alphabet, p.surrogate, p.decay_input, p.reset, p.detach_reset)
     if runs_fused(neuron, currents, membrane, p.scale, p.decay) and neuron is not None:
         shared = channel_size(p.scale, currents) or 1
         scale = p.scale if p.scale.ndim == 1 else p.scale.flatten()
