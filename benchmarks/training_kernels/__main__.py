@@ -97,6 +97,8 @@ def main() -> None:
             parser.error(f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
         with tempfile.TemporaryDirectory() as fresh:
             measure(path, names, options.quick, options.compile_cache or fresh)
+    if not path.exists():
+        parser.error(f"{path} does not exist yet; measure first")
     _render(path)
     print(path.with_suffix(".md"))
 

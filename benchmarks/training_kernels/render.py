@@ -86,7 +86,8 @@ def _machine(document: dict[str, Any]) -> str:
         caches = ", ".join(f"{k} {v}" for k, v in m["caches"].items())
         gpu = f"; {m['gpu']}" if m["gpu"] else ""
         line = f"{m['cpu']}, {m['cores']} cores ({caches}), {m['instruction_set']}, {m['memory']}{gpu}; {m['system']}; "
-        line += f"python {m['python']}, {versions}; {m['compiler']}; commit {m['commit']}; CPU kernels {m['cpu_kernels']}"
+        line += f"python {m['python']}, {versions}; {m['compiler']}; "
+        line += f"commit {m['commit']}; CPU kernels {m['cpu_kernels']}"
         mark = ", **quick run, not a result**" if content["quick"] else ""
         when = f"{section} ({m['date']}, {content.get('seconds', 'unfinished')} s{mark})"
         described.setdefault(line, []).append(when)

@@ -1,6 +1,7 @@
 #include "memory.hpp"
 
 #include <cstdlib>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <new>
@@ -67,8 +68,9 @@ void* take_memory(std::size_t bytes) {
     const std::lock_guard<std::mutex> guard(p.lock);
     void* block = nullptr;
     std::size_t held = size;
-    const auto fit = p.kept.lower_bound(size);
+    auto fit = p.kept.lower_bound(size);
     if (fit != p.kept.end() && fit->first <= size + size / 4) {
+        fit = std::prev(p.kept.upper_bound(fit->first));  // the last freed of its size: the likeliest to be in a cache
         held = fit->first;
         block = fit->second;
         p.kept.erase(fit);
