@@ -20,7 +20,7 @@ MAP = {
     "surrogate": {"errors", "alphabet"},
     "kernels": {"errors", "alphabet", "surrogate"},
     "neuron": {"errors", "alphabet", "surrogate", "kernels"},
-    "network": {"errors", "alphabet", "neuron"},
+    "network": {"errors", "alphabet", "kernels", "neuron"},
     "models": {"errors", "network"},
     "analysis": {"errors", "alphabet", "neuron", "network"},
     "quantize": {"errors", "alphabet", "surrogate", "neuron", "network"},

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.kernels.cases import needs_compiled_kernels
+
 README = Path(__file__).parent.parent / "README.md"
 
 
@@ -25,9 +27,18 @@ def test_every_python_block_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     assert "[" in capsys.readouterr().out
 
 
-def test_every_relative_link_of_the_readme_exists():
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README.read_text(encoding="utf-8")):
-        assert (README.parent / target).exists(), target
+@needs_compiled_kernels
+def test_the_python_block_of_the_kernels_page_runs():
+    page = (README.parent / "docs" / "kernels.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(compile(block, "kernels.md", "exec"), {})
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/SPEC.md", "docs/kernels.md"])
+def test_every_relative_link_exists(page):
+    path = README.parent / page
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), target
 
 
 def test_the_readme_shows_the_committed_results():

@@ -153,7 +153,7 @@ def run(task: Record) -> Iterator[Record]:
             grad = torch.randn_like(x)
             runs, absent = build(tuple(task.get("only", CONTENDERS)), x, grad)
             results = measure(
-                {**floor.copies(x.detach(), helpers), **runs}, _budget(task["quick"]), rng, clock
+                {**floor.copies(x.detach(), helpers), **runs}, _budget(task.get("quick", False)), rng, clock
             )
             yield {
                 "device": device,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from shiftlif.alphabet import Alphabet, Binary, PowerOfTwo, Ternary, Uniform
     from shiftlif.compile import compile_network, convert, verify
     from shiftlif.errors import ShiftLIFError
-    from shiftlif.network import Network, Residual, calibrate, direct_code, readout
+    from shiftlif.network import MaxPool1d, MaxPool2d, Network, Residual, calibrate, direct_code, readout
     from shiftlif.neuron import LIF, QBLIF, IntLIF, ReLSG_ET, ShiftLIF, ShiftLIFNeuron, SpikingNeuron
     from shiftlif.program import InputQuantizer, IntegerProgram
     from shiftlif.quantize import absorb, absorb_scales_to_weights, prepare
@@ -31,7 +31,15 @@ _HOMES = {
     "shiftlif.errors": ("ShiftLIFError",),
     "shiftlif.surrogate": ("ReLSGET",),
     "shiftlif.neuron": ("LIF", "QBLIF", "IntLIF", "ReLSG_ET", "ShiftLIF", "ShiftLIFNeuron", "SpikingNeuron"),
-    "shiftlif.network": ("Network", "Residual", "calibrate", "direct_code", "readout"),
+    "shiftlif.network": (
+        "MaxPool1d",
+        "MaxPool2d",
+        "Network",
+        "Residual",
+        "calibrate",
+        "direct_code",
+        "readout",
+    ),
     "shiftlif.quantize": ("absorb", "absorb_scales_to_weights", "prepare"),
     "shiftlif.compile": ("compile_network", "convert", "verify"),
     "shiftlif.program": ("InputQuantizer", "IntegerProgram"),
@@ -47,6 +55,8 @@ __all__ = [
     "InputQuantizer",
     "IntLIF",
     "IntegerProgram",
+    "MaxPool1d",
+    "MaxPool2d",
     "Network",
     "PowerOfTwo",
     "ReLSGET",

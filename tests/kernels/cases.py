@@ -3,12 +3,16 @@
 import math
 from dataclasses import dataclass
 
+import pytest
 import torch
 from hypothesis import strategies as st
 
 from shiftlif.alphabet import Binary, PowerOfTwo, Ternary, Uniform
+from shiftlif.kernels import cpu
 from shiftlif.neuron import NeuronParameters, reference_sequence
 from shiftlif.surrogate import ATan, Rectangle, ReLSGET, SuperSpike, Triangle
+
+needs_compiled_kernels = pytest.mark.skipif(cpu.unavailable is not None, reason=str(cpu.unavailable))
 
 ALPHABETS = [
     Binary(),
@@ -171,6 +175,7 @@ __all__ = [
     "cases",
     "gradients",
     "gradients_agree",
+    "needs_compiled_kernels",
     "reference_sequence",
     "seeded",
     "weights_like",

@@ -12,7 +12,16 @@ from shiftlif.alphabet import Binary, PowerOfTwo, Ternary, Uniform
 from shiftlif.kernels import cpu, use
 from shiftlif.neuron import reference_sequence, sequence
 from shiftlif.surrogate import ATan, ReLSGET
-from tests.kernels.cases import ALPHABETS, SURROGATES, Case, assert_same_bits, cases, gradients_agree, seeded
+from tests.kernels.cases import (
+    ALPHABETS,
+    SURROGATES,
+    Case,
+    assert_same_bits,
+    cases,
+    gradients_agree,
+    needs_compiled_kernels,
+    seeded,
+)
 
 THOROUGH = settings(max_examples=150, deadline=None)
 
@@ -22,7 +31,10 @@ def fused(currents, initial, parameters, steps, record):
         return sequence(currents, initial, parameters, steps=steps, record=record)
 
 
-@pytest.fixture(params=cpu._native.instruction_sets(), autouse=True)
+pytestmark = needs_compiled_kernels
+
+
+@pytest.fixture(params=["none"] if cpu.unavailable else cpu._native.instruction_sets(), autouse=True)
 def instruction_set(request):
     """Every test runs with each instruction set that this processor has."""
     before = cpu._native.chosen_instruction_set()

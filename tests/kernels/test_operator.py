@@ -14,7 +14,9 @@ from shiftlif.kernels.mechanism import mechanism_of
 from shiftlif.network import Network, direct_code
 from shiftlif.neuron import LIF, QBLIF, ShiftLIF
 from shiftlif.surrogate import ReLSGET
-from tests.kernels.cases import seeded
+from tests.kernels.cases import needs_compiled_kernels, seeded
+
+pytestmark = needs_compiled_kernels
 
 
 def _network(neuron=ShiftLIF):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from shiftlif.errors import CompileError
-from shiftlif.network import Network, Residual, require_network
+from shiftlif.network import Network, Residual, per_axis, require_network
 from shiftlif.program import (
     Accumulate,
     Add,
@@ -36,7 +36,7 @@ from shiftlif.quantize import (
     SumPool,
     prepare,
 )
-from shiftlif.quantize.pooling import MAXIMUM, per_axis
+from shiftlif.quantize.pooling import MAXIMUM
 
 
 def convert(

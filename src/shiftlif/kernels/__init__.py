@@ -7,6 +7,7 @@ for the backward pass, which computes the membranes again from the currents.
 from shiftlif.kernels.dispatch import CHOICES, channel_size, choice, explain, runs_fused, use
 from shiftlif.kernels.mechanism import Mechanism, mechanism_of
 from shiftlif.kernels.operator import fused_sequence
+from shiftlif.kernels.pooling import max_pool, pools_fused
 
 __all__ = [
     "CHOICES",
@@ -15,7 +16,9 @@ __all__ = [
     "choice",
     "explain",
     "fused_sequence",
+    "max_pool",
     "mechanism_of",
+    "pools_fused",
     "runs_fused",
     "use",
 ]

@@ -184,3 +184,29 @@ def backward(
     if needs[3]:
         grad_decay = decay.new_tensor(decay_sum)
     return grad_currents, grad_initial, grad_scale, grad_decay
+
+
+def max_pool(x: Tensor, window: tuple[int, int]) -> Tensor:
+    """See `shiftlif.kernels.pooling.max_pool`; ``x`` is contiguous."""
+    height, width = x.shape[-2:]
+    y = empty((*x.shape[:-2], height // window[0], width // window[1]), torch.float32)
+    _native.max_pool(*_pooling_shape(x, window), x.data_ptr(), y.data_ptr(), 0, 0, torch.get_num_threads())
+    return y
+
+
+def max_pool_backward(x: Tensor, grad: Tensor, window: tuple[int, int]) -> Tensor:
+    """The gradient of ``x`` from that of `max_pool`; both are contiguous."""
+    grad_x = empty(x.shape, torch.float32)
+    _native.max_pool(
+        *_pooling_shape(x, window),
+        x.data_ptr(),
+        0,
+        grad.data_ptr(),
+        grad_x.data_ptr(),
+        torch.get_num_threads(),
+    )
+    return grad_x
+
+
+def _pooling_shape(x: Tensor, window: tuple[int, int]) -> tuple[int, ...]:
+    return (math.prod(x.shape[:-2]), *x.shape[-2:], *window)

@@ -206,7 +206,7 @@ class _Sequence(torch.autograd.Function):
         return (*grads, None, None, None, None, None)
 
 
-def _traced(tensor: Tensor) -> bool:
+def is_traced(tensor: Tensor) -> bool:
     """Whether something records operations instead of, or besides, computing them."""
     return (
         torch.compiler.is_compiling()
@@ -231,7 +231,7 @@ def fused_sequence(
     Raises:
         NetworkError: in a backward pass with ``create_graph=True``.
     """
-    if _traced(currents):
+    if is_traced(currents):
         spikes, final, membranes = torch.ops.shiftlif.sequence(
             currents,
             initial,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from torch import nn
 
 from shiftlif.errors import ConfigurationError
-from shiftlif.network import Network
+from shiftlif.network import MaxPool1d, MaxPool2d, Network
 
 PARAMETER_LIMIT = 100_000
 NeuronFactory = Callable[[], nn.Module]
@@ -52,8 +52,8 @@ def dense(
 
 
 _CONVOLUTIONS: dict[int, tuple[Callable[..., nn.Module], ...]] = {
-    1: (nn.Conv1d, nn.BatchNorm1d, nn.MaxPool1d, nn.AvgPool1d),
-    2: (nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d),
+    1: (nn.Conv1d, nn.BatchNorm1d, MaxPool1d, nn.AvgPool1d),
+    2: (nn.Conv2d, nn.BatchNorm2d, MaxPool2d, nn.AvgPool2d),
 }
 
 

@@ -11,9 +11,12 @@ from shiftlif.network.container import (
     readout,
     require_network,
 )
+from shiftlif.network.pooling import MaxPool1d, MaxPool2d, per_axis
 
 __all__ = [
     "LayerCalibration",
+    "MaxPool1d",
+    "MaxPool2d",
     "Network",
     "Observation",
     "Residual",
@@ -22,6 +25,7 @@ __all__ = [
     "calibrate",
     "direct_code",
     "letter_usage",
+    "per_axis",
     "readout",
     "require_network",
 ]

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from shiftlif.errors import CompileError
+from shiftlif.network import per_axis
 
 
 class SumPool(nn.Module):
@@ -36,13 +37,6 @@ class SumPool(nn.Module):
 
 AVERAGE = (nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d)
 MAXIMUM = (nn.MaxPool1d, nn.MaxPool2d)
-
-
-def per_axis(value: Any, rank: int) -> tuple[int, ...]:
-    """A torch size argument (a number or a tuple) as one whole number per spatial axis."""
-    if isinstance(value, int):
-        return (value,) * rank
-    return tuple(int(v) for v in value)
 
 
 def pooling_window(

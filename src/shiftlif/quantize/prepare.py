@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from shiftlif.errors import CompileError, ConfigurationError
-from shiftlif.network import Network, Residual, require_network
+from shiftlif.network import Network, Residual, per_axis, require_network
 from shiftlif.neuron import SpikingNeuron
 from shiftlif.quantize.absorb import SYNAPSES, Synapse, check_absorbed
 from shiftlif.quantize.integer import (
@@ -25,7 +25,7 @@ from shiftlif.quantize.integer import (
     IntegerReadout,
     QuantizedSynapse,
 )
-from shiftlif.quantize.pooling import MAXIMUM, SumPool, per_axis
+from shiftlif.quantize.pooling import MAXIMUM, SumPool
 from shiftlif.quantize.weights import check_bits, weight_unit
 
 FINEST_THRESHOLD = 64

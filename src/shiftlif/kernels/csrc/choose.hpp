@@ -45,7 +45,9 @@ template <Surrogate Kind>
 Gradient choose_kind(const Mechanism& m, bool scale_gradient, bool stream) {
     return either(m.hard_reset, [&](auto hard) {
         return either(scale_gradient, [&](auto scale) {
-            return either(stream, [&](auto streamed) -> Gradient { return gradient_tile<Kind, hard, scale, streamed>; });
+            return either(stream, [&](auto streamed) -> Gradient {
+                return gradient_tile<Kind, hard, scale, streamed>;
+            });
         });
     });
 }

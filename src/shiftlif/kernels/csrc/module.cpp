@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "memory.hpp"
+#include "pooling.hpp"
 #include "sequence.hpp"
 
 namespace nb = nanobind;
@@ -100,6 +101,16 @@ nb::tuple backward(const Neuron& neuron, std::int64_t steps, std::int64_t neuron
     return nb::make_tuple(for_scale, for_reset, for_decay);
 }
 
+// Forward with grad_y and grad_x 0, else backward, which writes no y.
+void max_pool(std::int64_t planes, std::int64_t height, std::int64_t width, std::int64_t window_height,
+              std::int64_t window_width, Address x, Address y, Address grad_y, Address grad_x, int threads) {
+    const Pooling p{planes,      height,         width,
+                    window_height, window_width, at<const float>(x),
+                    at<float>(y),  at<const float>(grad_y), at<float>(grad_x)};
+    const nb::gil_scoped_release released;
+    run_pooling(p, threads);
+}
+
 // A one-dimensional float32 torch tensor on pooled memory, which returns to the pool with the tensor.
 nb::ndarray<nb::pytorch, float, nb::ndim<1>> empty(std::size_t elements) {
     void* const block = take_memory(elements * sizeof(float));
@@ -116,6 +127,7 @@ NB_MODULE(_native, m) {
         .def(nb::init<std::vector<float>, std::vector<float>, int, float, bool, bool, bool>());
     m.def("forward", &forward);
     m.def("backward", &backward);
+    m.def("max_pool", &max_pool);
     m.def("empty", &empty);
     m.attr("POOLED_BYTES") = kPooledBytes;
     m.def("memory_use", [] {

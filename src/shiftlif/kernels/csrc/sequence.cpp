@@ -71,7 +71,8 @@ struct Plan {
         const std::int64_t work = neurons * steps / kNeuronStepsPerThread;
         threads = static_cast<int>(std::clamp<std::int64_t>(work, 1, std::max(most, 1)));
         part = ((neurons + threads - 1) / threads + kTile - 1) / kTile * kTile;
-        const bool aligned = reinterpret_cast<std::uintptr_t>(written.data) % kLine == 0 && written.stride * 4 % kLine == 0;
+        const bool aligned =
+            reinterpret_cast<std::uintptr_t>(written.data) % kLine == 0 && written.stride * 4 % kLine == 0;
         stream = element == Element::float32 && aligned && neurons * steps * 4 >= least;
     }
 };

@@ -84,8 +84,12 @@ SHIFTLIF_INLINE Lane choose(Lane a, Lane b, Lane then, Lane otherwise) {
     const __mmask16 mask = _mm512_cmp_ps_mask((__m512)a, (__m512)b, Comparison);
     return (Lane)_mm512_mask_mov_ps((__m512)otherwise, mask, (__m512)then);
 }
-SHIFTLIF_INLINE Lane less(Lane a, Lane b, Lane then, Lane otherwise) { return choose<_CMP_LT_OQ>(a, b, then, otherwise); }
-SHIFTLIF_INLINE Lane equal(Lane a, Lane b, Lane then, Lane otherwise) { return choose<_CMP_EQ_OQ>(a, b, then, otherwise); }
+SHIFTLIF_INLINE Lane less(Lane a, Lane b, Lane then, Lane otherwise) {
+    return choose<_CMP_LT_OQ>(a, b, then, otherwise);
+}
+SHIFTLIF_INLINE Lane equal(Lane a, Lane b, Lane then, Lane otherwise) {
+    return choose<_CMP_EQ_OQ>(a, b, then, otherwise);
+}
 #else
 SHIFTLIF_INLINE Lane less(Lane a, Lane b, Lane then, Lane otherwise) { return a < b ? then : otherwise; }
 SHIFTLIF_INLINE Lane equal(Lane a, Lane b, Lane then, Lane otherwise) { return a == b ? then : otherwise; }

@@ -57,7 +57,8 @@ double decay_sum(const Mechanism& m, std::int64_t steps, const float* grad_h, co
                  TileRows<const float> currents, std::int64_t width) {
     double sum = 0.0;
     for (std::int64_t t = 0; t < steps; ++t) {
-        const float *const gradient = grad_h + t * kTile, *const v = before + t * kTile, *const current = currents.at(t);
+        const float *const gradient = grad_h + t * kTile, *const v = before + t * kTile;
+        const float* const current = currents.at(t);
         for (std::int64_t j = 0; j < width; ++j)
             sum += static_cast<double>(gradient[j] * (m.decay_input ? current[j] - v[j] : -v[j]));
     }
@@ -117,7 +118,8 @@ void backward(const Mechanism& m, const Tables& tables, const Backward& b, std::
     std::fill(incoming_rows, incoming_rows + kTile, 0.0f);
     // A tile reads the currents forwards, then the gradients of the spikes backwards, beside which it writes.
     const Array& second = grad_spikes.absent() ? currents : grad_spikes;
-    const Walk walks[] = {currents.walk(begin), second.walk(begin, grad_currents.absent() ? nullptr : &grad_currents, true)};
+    const Array* const written = grad_currents.absent() ? nullptr : &grad_currents;
+    const Walk walks[] = {currents.walk(begin), second.walk(begin, written, true)};
     RowsAhead ahead(walks, 2, b.steps, kTile * currents.lane_bytes(), kBackwardAhead);
     StepTile a = step_arguments(m, tables, b.steps, v, scale);
     a.spikes = {s, kTile};
@@ -131,6 +133,7 @@ void backward(const Mechanism& m, const Tables& tables, const Backward& b, std::
     q.scale = scale;
     q.inverse = inverse;
     q.grad_v = grad_v;
+    q.grad_spikes = {incoming_rows, 0};  // zero, where they are absent
     q.scale_sum = scale_sum;
     q.reset_sum = reset_sum;
     q.total = summed ? total : nullptr;
@@ -147,10 +150,11 @@ void backward(const Mechanism& m, const Tables& tables, const Backward& b, std::
         step(a, ahead);
         start_row(grad_v, b.grad_last, lanes);
         if (summed) std::fill(total, total + kTile, 0.0f);
-        q.grad_spikes = grad_spikes.absent() ? TileRows<const float>{incoming_rows, 0} : grad_spikes.read(lanes, incoming_rows);
+        if (!grad_spikes.absent()) q.grad_spikes = grad_spikes.read(lanes, incoming_rows);
         if (!grad_membranes.absent()) q.grad_membranes = grad_membranes.read(lanes, grad_membrane_rows);
         const bool in_place = !summed && !grad_currents.absent() && grad_currents.in_place(lanes);
-        q.grad_currents = in_place ? grad_currents.target(lanes, nullptr) : TileRows<float>{outgoing_rows, summed ? 0 : kTile};
+        q.grad_currents = {outgoing_rows, summed ? 0 : kTile};
+        if (in_place) q.grad_currents = grad_currents.target(lanes, nullptr);
         (in_place ? whole_gradient : last_gradient)(q, m, ahead);
         if (!in_place && !grad_currents.absent()) grad_currents.store_rows(lanes, summed ? total : outgoing_rows);
         if (b.grad_initial != nullptr) copy_row(b.grad_initial + lanes.from, grad_v, lanes.width);

@@ -1,0 +1,55 @@
+"""Max pooling as torch's modules, faster on the CPU where windows lie side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from shiftlif.kernels import max_pool, pools_fused
+
+
+def per_axis(value: Any, rank: int) -> tuple[int, ...]:
+    """A torch size argument (a number or a tuple) as one whole number per spatial axis."""
+    if isinstance(value, int):
+        return (value,) * rank
+    return tuple(int(v) for v in value)
+
+
+def _window(layer: nn.MaxPool1d | nn.MaxPool2d, spatial: tuple[int, ...]) -> tuple[int, int] | None:
+    """``(height, width)`` of windows that lie side by side over ``spatial``, or None for any other pooling."""
+    rank = len(spatial)
+    window = per_axis(layer.kernel_size, rank)
+    simple = (
+        per_axis(layer.stride, rank) == window
+        and per_axis(layer.padding, rank) == (0,) * rank
+        and per_axis(layer.dilation, rank) == (1,) * rank
+        and not layer.ceil_mode
+        and not layer.return_indices
+        and all(0 < w <= n for w, n in zip(window, spatial, strict=True))
+    )
+    if not simple:
+        return None
+    return (1, window[0]) if rank == 1 else (window[0], window[1])
+
+
+class MaxPool1d(nn.MaxPool1d):
+    """``torch.nn.MaxPool1d``: the same values and gradients, in a kernel of our own where one can run."""
+
+    def forward(self, x: Tensor) -> Any:
+        """``[B, C, L]`` to ``[B, C, L // window]``."""
+        window = _window(self, tuple(x.shape[2:])) if x.ndim == 3 and pools_fused(x) else None
+        if window is None:
+            return super().forward(x)
+        return max_pool(x.unsqueeze(2), window).squeeze(2)
+
+
+class MaxPool2d(nn.MaxPool2d):
+    """``torch.nn.MaxPool2d``: the same values and gradients, in a kernel of our own where one can run."""
+
+    def forward(self, x: Tensor) -> Any:
+        """``[B, C, H, W]`` to ``[B, C, H // height, W // width]``."""
+        window = _window(self, tuple(x.shape[2:])) if x.ndim == 4 and pools_fused(x) else None
+        if window is None:
+            return super().forward(x)
+        return max_pool(x, window)
