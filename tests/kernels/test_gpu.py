@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shiftlif.alphabet import Binary, PowerOfTwo, Ternary, Uniform
-from shiftlif.kernels import gpu, operator, use
+from shiftlif.kernels import Call, gpu, operator, use
 from shiftlif.kernels.mechanism import mechanism_of
 from shiftlif.neuron import reference_sequence, sequence
 from shiftlif.surrogate import ATan, ReLSGET
@@ -253,11 +253,10 @@ def _compile(capability, steps, folder, dtype=torch.float32, **changes):
     neuron = mechanism_of(PowerOfTwo(3), ReLSGET(), True, "soft", False)._replace(**changes)
     currents = torch.empty(steps, 8, 2**17, dtype=dtype)
     scale, decay = torch.ones(1), torch.tensor(0.5)
+    call = Call(currents, None, scale, decay, steps, 1, neuron)
     with compiled_for(capability, folder / "cache") as kernels:
-        gpu.forward(neuron, currents, None, scale, decay, steps, 1, False, False)
-        gpu.backward(
-            neuron, currents, None, scale, decay, steps, 1, currents, None, None, (True, False, True, False)
-        )
+        gpu.forward(call, last=False, record=False)
+        gpu.backward(call, (currents, None, None), (True, False, True, False))
     return kernels
 
 

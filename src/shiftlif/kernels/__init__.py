@@ -4,6 +4,7 @@ A kernel runs all steps of a layer at once, keeps the membrane in registers or t
 for the backward pass, which computes the membranes again from the currents.
 """
 
+from shiftlif.kernels.call import Call
 from shiftlif.kernels.dispatch import CHOICES, channel_size, choice, explain, runs_fused, use
 from shiftlif.kernels.mechanism import Mechanism, mechanism_of
 from shiftlif.kernels.operator import fused_sequence
@@ -11,6 +12,7 @@ from shiftlif.kernels.pooling import max_pool, pools_fused
 
 __all__ = [
     "CHOICES",
+    "Call",
     "Mechanism",
     "channel_size",
     "choice",

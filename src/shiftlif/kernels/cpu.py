@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Any, overload
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from shiftlif.kernels.call import Call, Gradients, Needs, contiguous, step_rows
 from shiftlif.kernels.mechanism import SURROGATE_NAMES, Mechanism
 from shiftlif.surrogate import lsq_factor
 
@@ -42,28 +43,6 @@ def _address(tensor: Tensor | None) -> int:
     return 0 if tensor is None else tensor.data_ptr()
 
 
-def _stride(tensor: Tensor | None) -> int:
-    """Elements from one step to the next; 0 repeats one step."""
-    return 0 if tensor is None or tensor.shape[0] == 1 else tensor.stride(0)
-
-
-@overload
-def _steps_contiguous(tensor: Tensor) -> Tensor: ...
-@overload
-def _steps_contiguous(tensor: None) -> None: ...
-@overload
-def _steps_contiguous(tensor: Tensor | None) -> Tensor | None: ...
-def _steps_contiguous(tensor: Tensor | None) -> Tensor | None:
-    """``tensor`` with every step's slice contiguous; the steps may lie anywhere."""
-    if tensor is None or tensor.is_contiguous() or tensor[0].is_contiguous():
-        return tensor
-    return tensor.contiguous()
-
-
-def _contiguous(tensor: Tensor | None) -> Tensor | None:
-    return None if tensor is None else tensor.contiguous()
-
-
 def empty(shape: torch.Size | tuple[int, ...], dtype: torch.dtype) -> Tensor:
     """Uninitialised memory; large arrays come from a pool that keeps their pages (``csrc/memory.hpp``)."""
     n_bytes = math.prod(shape) * dtype.itemsize
@@ -73,51 +52,25 @@ def empty(shape: torch.Size | tuple[int, ...], dtype: torch.dtype) -> Tensor:
     return block.view(dtype)[: math.prod(shape)].view(shape)
 
 
-def forward(
-    mechanism: Mechanism,
-    currents: Tensor,
-    initial: Tensor | None,
-    scale: Tensor,
-    decay: Tensor,
-    steps: int,
-    channel_size: int,
-    last: bool,
-    record: bool,
-) -> tuple[Tensor, Tensor | None, Tensor | None]:
+def forward(call: Call, last: bool, record: bool) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Spikes, last membrane and membranes of a sequence.
 
     Args:
-        mechanism: the neuron.
-        currents: ``[steps, B, ...]``, or ``[1, B, ...]`` for the same frame at every step; float32 or bfloat16.
-        initial: V before the first step, float32 ``[B, ...]``, or None for zero.
-        scale: float32 ``[1]`` or ``[C]``; neuron j of a step's N has channel ``j // channel_size % C``.
-        decay: 1 / tau, float32 scalar.
-        steps: T.
-        channel_size: neurons side by side that share a channel.
+        call: what runs.
         last: whether the last membrane is wanted.
         record: whether all membranes are wanted.
 
     Returns:
-        Spikes ``[T, B, ...]`` in the dtype of ``currents``; V after the last step, float32 ``[B, ...]``; V after
+        Spikes ``[T, B, ...]`` in the dtype of the currents; V after the last step, float32 ``[B, ...]``; V after
         every step, float32 ``[T, B, ...]``; None where it is not wanted.
     """
-    currents, initial, scale = _steps_contiguous(currents), _contiguous(initial), scale.contiguous()
-    sample = currents.shape[1:]
-    spikes = empty((steps, *sample), currents.dtype)
+    described, _alive = _described(call)
+    sample = call.currents.shape[1:]
+    spikes = empty((call.steps, *sample), call.currents.dtype)
     final = empty(sample, torch.float32) if last else None
-    membranes = empty((steps, *sample), torch.float32) if record else None
+    membranes = empty((call.steps, *sample), torch.float32) if record else None
     _native.forward(
-        _neuron(mechanism),
-        steps,
-        sample.numel(),
-        currents.dtype == torch.bfloat16,
-        currents.data_ptr(),
-        _stride(currents),
-        _address(initial),
-        scale.data_ptr(),
-        scale.numel(),
-        channel_size,
-        decay.item(),
+        *described,
         spikes.data_ptr(),
         _address(final),
         _address(membranes),
@@ -127,49 +80,30 @@ def forward(
 
 
 def backward(
-    mechanism: Mechanism,
-    currents: Tensor,
-    initial: Tensor | None,
-    scale: Tensor,
-    decay: Tensor,
-    steps: int,
-    channel_size: int,
-    grad_spikes: Tensor | None,
-    grad_last: Tensor | None,
-    grad_membranes: Tensor | None,
-    needs: tuple[bool, bool, bool, bool],
+    call: Call, grads: Gradients, needs: Needs
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None, Tensor | None]:
     """Gradients of currents, initial membrane, scale and decay, each None where ``needs`` says so.
 
-    The arguments are those of `forward` and the gradients of what it returned (None: zero). The membranes are
-    computed again, so nothing but the arguments of `forward` has to be kept. The gradient of a constant frame is
-    summed over the steps; that of the scale has LSQ's factor (arXiv:1902.08153).
+    ``grads`` are those of what `forward` returned. The membranes are computed again, so nothing but the call has to
+    be kept. The gradient of a constant frame is summed over the steps; that of the scale has LSQ's factor
+    (arXiv:1902.08153).
     """
-    currents, initial, scale = _steps_contiguous(currents), _contiguous(initial), scale.contiguous()
-    grad_last = _contiguous(grad_last)
-    grad_spikes, grad_membranes = _steps_contiguous(grad_spikes), _steps_contiguous(grad_membranes)
-    sample = currents.shape[1:]
-    grad_currents = empty(currents.shape, currents.dtype) if needs[0] else None
+    described, _alive = _described(call)
+    sample = call.currents.shape[1:]
+    grad_spikes, spikes_stride = step_rows(grads[0])
+    grad_last = contiguous(grads[1])
+    grad_membranes, membranes_stride = step_rows(grads[2])
+    grad_currents = empty(call.currents.shape, call.currents.dtype) if needs[0] else None
     grad_initial = empty(sample, torch.float32) if needs[1] else None
     scale_sum, reset_sum, decay_sum = _native.backward(
-        _neuron(mechanism),
-        steps,
-        sample.numel(),
-        currents.dtype == torch.bfloat16,
-        currents.data_ptr(),
-        _stride(currents),
-        _address(initial),
-        scale.data_ptr(),
-        scale.numel(),
-        channel_size,
-        decay.item(),
+        *described,
         _address(grad_spikes),
-        _stride(grad_spikes),
+        spikes_stride,
         _address(grad_last),
         _address(grad_membranes),
-        _stride(grad_membranes),
+        membranes_stride,
         _address(grad_currents),
-        _stride(grad_currents),
+        0 if call.currents.shape[0] == 1 else sample.numel(),
         _address(grad_initial),
         needs[2],
         needs[3],
@@ -177,13 +111,33 @@ def backward(
     )
     grad_scale = grad_decay = None
     if needs[2]:
-        factor = lsq_factor(sample, scale.numel(), len(mechanism.levels))
-        grad_scale = scale.new_tensor(
+        factor = lsq_factor(sample, call.scale.numel(), len(call.mechanism.levels))
+        grad_scale = call.scale.new_tensor(
             [factor * emitted + reset for emitted, reset in zip(scale_sum, reset_sum, strict=True)]
         )
     if needs[3]:
-        grad_decay = decay.new_tensor(decay_sum)
+        grad_decay = call.decay.new_tensor(decay_sum)
     return grad_currents, grad_initial, grad_scale, grad_decay
+
+
+def _described(call: Call) -> tuple[tuple[Any, ...], tuple[Tensor | None, ...]]:
+    """A call as both native functions take it, and the tensors behind the addresses, to be held while they run."""
+    currents, stride = step_rows(call.currents)
+    initial, scale = contiguous(call.initial), call.scale.contiguous()
+    described = (
+        _neuron(call.mechanism),
+        call.steps,
+        currents.shape[1:].numel(),
+        currents.dtype == torch.bfloat16,
+        currents.data_ptr(),
+        stride,
+        _address(initial),
+        scale.data_ptr(),
+        scale.numel(),
+        call.channel_size,
+        call.decay.item(),
+    )
+    return described, (currents, initial, scale)
 
 
 def max_pool(x: Tensor, window: tuple[int, int]) -> Tensor:

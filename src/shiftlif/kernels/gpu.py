@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from shiftlif.kernels import triton_sequence
-from shiftlif.kernels.mechanism import Mechanism
+from shiftlif.kernels.call import Call, Gradients, Needs, contiguous, step_rows
 from shiftlif.surrogate import lsq_factor
 
 UNROLLED_BOUNDARIES = 16
@@ -91,31 +91,26 @@ def _on(tensor: Tensor) -> AbstractContextManager[Any]:
     return torch.cuda.device(tensor.device) if tensor.is_cuda else nullcontext()
 
 
-def _rows(tensor: Tensor | None) -> tuple[Tensor | None, int]:
-    """The tensor with every step's slice contiguous, and the elements from one step to the next."""
-    if tensor is None:
-        return None, 0
-    if not tensor.is_contiguous() and not tensor[0].is_contiguous():
-        tensor = tensor.contiguous()
-    return tensor, 0 if len(tensor) == 1 else tensor.stride(0)
-
-
-def _neuron_arguments(
-    mechanism: Mechanism, currents: Tensor, scale: Tensor, steps: int, channel_size: int, cut: Layout
-) -> dict[str, Any]:
-    """What both kernels are told about the neuron and its layout."""
-    table, size = _table(mechanism.levels, mechanism.boundaries, currents.device)
+def _neuron_arguments(call: Call, cut: Layout) -> dict[str, Any]:
+    """What both kernels are told about the call and its layout."""
+    table, size = _table(call.mechanism.levels, call.mechanism.boundaries, call.currents.device)
+    currents, stride = step_rows(call.currents)
     return {
+        "currents": currents,
+        "stride": stride,
+        "initial": contiguous(call.initial),
+        "scale": call.scale.contiguous(),
+        "decay": call.decay,
         "table": table,
         "neurons": currents[0].numel(),
         "span": cut.span,
         "blocks": cut.blocks,
-        "channels": scale.numel(),
-        "channel_size": channel_size,
-        "NEURON": mechanism,
+        "channels": call.scale.numel(),
+        "channel_size": call.channel_size,
+        "NEURON": call.mechanism,
         "SIZE": size,
-        "STEPS": steps,
-        "CONSTANT": len(currents) == 1 and steps > 1,
+        "STEPS": call.steps,
+        "CONSTANT": len(currents) == 1 and call.steps > 1,
         "PER_LANE": cut.per_lane,
         "BLOCK": cut.block,
         "num_warps": cut.warps,
@@ -123,60 +118,35 @@ def _neuron_arguments(
     }
 
 
-def forward(
-    mechanism: Mechanism,
-    currents: Tensor,
-    initial: Tensor | None,
-    scale: Tensor,
-    decay: Tensor,
-    steps: int,
-    channel_size: int,
-    last: bool,
-    record: bool,
-) -> tuple[Tensor, Tensor | None, Tensor | None]:
+def forward(call: Call, last: bool, record: bool) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Spikes, last membrane and membranes of a sequence; see `shiftlif.kernels.cpu.forward`."""
-    sample = currents.shape[1:]
-    spikes = currents.new_empty((steps, *sample))
+    currents, sample = call.currents, call.currents.shape[1:]
+    spikes = currents.new_empty((call.steps, *sample))
     final = currents.new_empty(sample, dtype=torch.float32) if last else None
-    membranes = currents.new_empty((steps, *sample), dtype=torch.float32) if record else None
+    membranes = currents.new_empty((call.steps, *sample), dtype=torch.float32) if record else None
     if not sample.numel():
         return spikes, final, membranes
-    rows, stride = _rows(currents)
     # 16 bytes a thread: the widest load there is.
-    cut = layout(sample.numel(), scale.numel(), channel_size, 16 // currents.element_size())
+    cut = layout(sample.numel(), call.scale.numel(), call.channel_size, 16 // currents.element_size())
     with _on(currents):
         triton_sequence.forward_kernel[(cut.programs,)](
-            currents=rows,
-            stride=stride,
-            initial=None if initial is None else initial.contiguous(),
-            scale=scale.contiguous(),
-            decay=decay,
             spikes=spikes,
             last=final,
             membranes=membranes,
             GROUP=BYTES_AHEAD // 16,
-            **_neuron_arguments(mechanism, currents, scale, steps, channel_size, cut),
+            **_neuron_arguments(call, cut),
         )
     return spikes, final, membranes
 
 
 def backward(
-    mechanism: Mechanism,
-    currents: Tensor,
-    initial: Tensor | None,
-    scale: Tensor,
-    decay: Tensor,
-    steps: int,
-    channel_size: int,
-    grad_spikes: Tensor | None,
-    grad_last: Tensor | None,
-    grad_membranes: Tensor | None,
-    needs: tuple[bool, bool, bool, bool],
+    call: Call, grads: Gradients, needs: Needs
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None, Tensor | None]:
     """Gradients of currents, initial membrane, scale and decay; see `shiftlif.kernels.cpu.backward`.
 
     The gradients of scale and decay are sums of the programs' sums in a fixed order: the same call, the same bits.
     """
+    currents, scale, decay = call.currents, call.scale, call.decay
     sample = currents.shape[1:]
     neurons = sample.numel()
     grad_currents = currents.new_empty(currents.shape) if needs[0] else None
@@ -186,42 +156,36 @@ def backward(
             torch.zeros_like(x) if need else None for x, need in zip((scale, decay), needs[2:], strict=True)
         )
         return grad_currents, grad_initial, grad_scale, grad_decay
-    rows, stride = _rows(currents)
-    spike_rows, spike_stride = _rows(grad_spikes)
-    membrane_rows, membrane_stride = _rows(grad_membranes)
-    chunk = chunk_length(steps)
+    spike_rows, spike_stride = step_rows(grads[0])
+    membrane_rows, membrane_stride = step_rows(grads[2])
+    chunk = chunk_length(call.steps)
     # What a long chunk keeps in registers leaves room for two neurons a thread.
     per_thread = 4 if chunk <= MOST_STEPS // 2 else 2
-    cut = layout(neurons, scale.numel(), channel_size, per_thread)
+    cut = layout(neurons, scale.numel(), call.channel_size, per_thread)
     float32 = partial(torch.empty, dtype=torch.float32, device=currents.device)
     scale_sums = float32(neurons if cut.per_lane else cut.programs) if needs[2] else None
     decay_sums = float32(cut.programs) if needs[3] else None
     with _on(currents):
         triton_sequence.backward_kernel[(cut.programs,)](
-            currents=rows,
-            stride=stride,
-            initial=None if initial is None else initial.contiguous(),
-            scale=scale.contiguous(),
-            decay=decay,
-            factor=lsq_factor(sample, scale.numel(), len(mechanism.levels)),
+            factor=lsq_factor(sample, scale.numel(), len(call.mechanism.levels)),
             grad_spikes=spike_rows,
             grad_spikes_stride=spike_stride,
-            grad_last=None if grad_last is None else grad_last.contiguous(),
+            grad_last=contiguous(grads[1]),
             grad_membranes=membrane_rows,
             grad_membranes_stride=membrane_stride,
             grad_currents=grad_currents,
             grad_initial=grad_initial,
             scale_sums=scale_sums,
             decay_sums=decay_sums,
-            scratch=float32(-(-steps // chunk), neurons) if chunk < steps else None,
+            scratch=float32(-(-call.steps // chunk), neurons) if chunk < call.steps else None,
             CHUNK=chunk,
             GROUP=BYTES_AHEAD // (4 * per_thread),
-            **_neuron_arguments(mechanism, currents, scale, steps, channel_size, cut),
+            **_neuron_arguments(call, cut),
         )
     grad_scale, grad_decay = None, None
     if scale_sums is not None:
         # [samples, channels, programs or neurons of a channel]
-        by_channel = scale_sums.view(-1, scale.numel(), channel_size if cut.per_lane else cut.blocks)
+        by_channel = scale_sums.view(-1, scale.numel(), call.channel_size if cut.per_lane else cut.blocks)
         grad_scale = by_channel.sum((0, 2), dtype=torch.float64).to(scale.dtype)
     if decay_sums is not None:
         grad_decay = decay_sums.sum(dtype=torch.float64).to(decay.dtype).view(decay.shape)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from shiftlif.kernels import cpu
+from shiftlif.kernels.call import N_TENSORS, Call
 from shiftlif.kernels.mechanism import Mechanism
 from shiftlif.surrogate import first_derivative_only
 
@@ -29,8 +30,6 @@ LIBRARY.define(
     " -> (Tensor, Tensor, Tensor, Tensor)"
 )
 
-N_TENSORS = 4  # currents, initial, scale, decay: what gradients may be asked of
-
 
 def backend(device: str) -> ModuleType:
     """The kernels of a device type; both modules have the same ``forward`` and ``backward``."""
@@ -41,86 +40,53 @@ def backend(device: str) -> ModuleType:
     return gpu
 
 
-def _mechanism(fields: tuple[Any, ...]) -> Mechanism:
-    levels, boundaries, *rest = fields
-    return Mechanism(tuple(levels), tuple(boundaries), *rest)
+def _call(arguments: list[Any]) -> Call:
+    """The operator's arguments, in whose schema the mechanism's fields stand one by one."""
+    currents, initial, scale, decay, steps, channel_size, levels, boundaries, *rest = arguments
+    neuron = Mechanism(tuple(levels), tuple(boundaries), *rest)
+    return Call(currents, initial, scale, decay, steps, channel_size, neuron)
 
 
-def _sequence(
-    currents: Tensor,
-    initial: Tensor | None,
-    scale: Tensor,
-    decay: Tensor,
-    steps: int,
-    channel_size: int,
-    *neuron: Any,
-) -> tuple[Tensor, Tensor, Tensor]:
-    *fields, last, record = neuron
-    spikes, final, membranes = backend(currents.device.type).forward(
-        _mechanism(tuple(fields)), currents, initial, scale, decay, steps, channel_size, last, record
-    )
-    absent = [
-        scale.new_empty(0) if x is None else x for x in (final, membranes)
-    ]  # an operator returns tensors
-    return spikes, absent[0], absent[1]
+def _sequence(*arguments: Any) -> tuple[Tensor, ...]:
+    *fields, last, record = arguments
+    call = _call(fields)
+    results = backend(call.currents.device.type).forward(call, last, record)
+    return _present(results, call.scale)
 
 
-def _sequence_backward(
-    currents: Tensor,
-    initial: Tensor | None,
-    scale: Tensor,
-    decay: Tensor,
-    steps: int,
-    channel_size: int,
-    *rest: Any,
-) -> tuple[Tensor, ...]:
-    *fields, grad_spikes, grad_last, grad_membranes, needs = rest
-    grads = backend(currents.device.type).backward(
-        _mechanism(tuple(fields)),
-        currents,
-        initial,
-        scale,
-        decay,
-        steps,
-        channel_size,
-        grad_spikes,
-        grad_last,
-        grad_membranes,
-        tuple(needs),
-    )
-    return tuple(scale.new_empty(0) if grad is None else grad for grad in grads)
+def _sequence_backward(*arguments: Any) -> tuple[Tensor, ...]:
+    *fields, grad_spikes, grad_last, grad_membranes, needs = arguments
+    call, grads = _call(fields), (grad_spikes, grad_last, grad_membranes)
+    results = backend(call.currents.device.type).backward(call, grads, tuple(needs))
+    return _present(results, call.scale)
 
 
-def _fake_sequence(
-    currents: Tensor,
-    initial: Tensor | None,
-    scale: Tensor,
-    decay: Tensor,
-    steps: int,
-    channel_size: int,
-    *neuron: Any,
-) -> tuple[Tensor, Tensor, Tensor]:
-    sample = currents.shape[1:]
-    last, record = neuron[-2:]
+def _present(results: tuple[Tensor | None, ...], like: Tensor) -> tuple[Tensor, ...]:
+    """An operator returns tensors: an empty one stands for what is absent."""
+    return tuple(like.new_empty(0) if x is None else x for x in results)
+
+
+def _fake_sequence(*arguments: Any) -> tuple[Tensor, ...]:
+    *fields, last, record = arguments
+    call = _call(fields)
+    currents, sample = call.currents, call.currents.shape[1:]
     return (
-        currents.new_empty((steps, *sample)),
+        currents.new_empty((call.steps, *sample)),
         currents.new_empty(sample if last else (0,), dtype=torch.float32),
-        currents.new_empty((steps, *sample) if record else (0,), dtype=torch.float32),
+        currents.new_empty((call.steps, *sample) if record else (0,), dtype=torch.float32),
     )
 
 
-def _fake_sequence_backward(
-    currents: Tensor, initial: Tensor | None, scale: Tensor, decay: Tensor, *rest: Any
-) -> tuple[Tensor, ...]:
+def _fake_sequence_backward(*arguments: Any) -> tuple[Tensor, ...]:
+    currents, _, scale, decay, *_ = arguments
     like = (
         currents.new_empty(currents.shape),
         currents.new_empty(currents.shape[1:], dtype=torch.float32),
         scale.new_empty(scale.shape),
         decay.new_empty(decay.shape),
     )
-    return tuple(
-        tensor if needed else scale.new_empty(0) for tensor, needed in zip(like, rest[-1], strict=True)
-    )
+    wanted = (x if needed else None for x, needed in zip(like, arguments[-1], strict=True))
+    return _present(tuple(wanted), scale)
 
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
@@ -161,49 +127,29 @@ torch.library.register_autograd("shiftlif::sequence", _gradient, setup_context=_
 torch.library.register_autograd("shiftlif::sequence_backward", _no_second_derivative, lib=LIBRARY)
 
 
+_NO_GRADIENTS = (None, None, None)  # of the call, last and record
+
+
 class _Sequence(torch.autograd.Function):
+    """A call, and before it its tensors: autograd looks for them among the arguments only."""
+
     @staticmethod
-    def forward(
-        ctx: Any,
-        currents: Tensor,
-        initial: Tensor | None,
-        scale: Tensor,
-        decay: Tensor,
-        mechanism: Mechanism,
-        steps: int,
-        channel_size: int,
-        last: bool,
-        record: bool,
-    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        ctx.save_for_backward(currents, initial, scale, decay)
-        ctx.neuron = mechanism, steps, channel_size
+    def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        *tensors, call, last, record = arguments
+        ctx.save_for_backward(*tensors)
+        ctx.numbers = call[N_TENSORS:]
         ctx.set_materialize_grads(False)
-        result: tuple[Tensor, Tensor | None, Tensor | None] = backend(currents.device.type).forward(
-            mechanism, currents, initial, scale, decay, steps, channel_size, last, record
-        )
+        result: tuple[Tensor, Tensor | None, Tensor | None]
+        result = backend(call.currents.device.type).forward(call, last, record)
         return result
 
     @staticmethod
-    def backward(
-        ctx: Any, grad_spikes: Tensor | None, grad_last: Tensor | None, grad_membranes: Tensor | None
-    ) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         first_derivative_only()
-        currents, initial, scale, decay = ctx.saved_tensors
-        mechanism, steps, channel_size = ctx.neuron
-        grads: tuple[Tensor | None, ...] = backend(currents.device.type).backward(
-            mechanism,
-            currents,
-            initial,
-            scale,
-            decay,
-            steps,
-            channel_size,
-            grad_spikes,
-            grad_last,
-            grad_membranes,
-            ctx.needs_input_grad[:N_TENSORS],
-        )
-        return (*grads, None, None, None, None, None)
+        call = Call(*ctx.saved_tensors, *ctx.numbers)
+        found: tuple[Tensor | None, ...]
+        found = backend(call.currents.device.type).backward(call, grads, ctx.needs_input_grad[:N_TENSORS])
+        return found + _NO_GRADIENTS
 
 
 def is_traced(tensor: Tensor) -> bool:
@@ -215,38 +161,18 @@ def is_traced(tensor: Tensor) -> bool:
     )
 
 
-def fused_sequence(
-    mechanism: Mechanism,
-    currents: Tensor,
-    initial: Tensor | None,
-    scale: Tensor,
-    decay: Tensor,
-    steps: int,
-    channel_size: int,
-    last: bool,
-    record: bool,
-) -> tuple[Tensor, Tensor | None, Tensor | None]:
+def fused_sequence(call: Call, last: bool, record: bool) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """A differentiable sequence; arguments and results are those of `shiftlif.kernels.cpu.forward`.
 
     Raises:
         NetworkError: in a backward pass with ``create_graph=True``.
     """
-    if is_traced(currents):
+    if is_traced(call.currents):
+        *plain, (levels, boundaries, *rest) = call
         spikes, final, membranes = torch.ops.shiftlif.sequence(
-            currents,
-            initial,
-            scale,
-            decay,
-            steps,
-            channel_size,
-            list(mechanism.levels),
-            list(mechanism.boundaries),
-            *mechanism[2:],
-            last,
-            record,
+            *plain, list(levels), list(boundaries), *rest, last, record
         )
         return spikes, final if last else None, membranes if record else None
-    results: tuple[Tensor, Tensor | None, Tensor | None] = _Sequence.apply(  # type: ignore[no-untyped-call]
-        currents, initial, scale, decay, mechanism, steps, channel_size, last, record
-    )
+    results: tuple[Tensor, Tensor | None, Tensor | None]
+    results = _Sequence.apply(*call[:N_TENSORS], call, last, record)  # type: ignore[no-untyped-call]
     return results

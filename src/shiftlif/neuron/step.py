@@ -14,7 +14,7 @@ from torch import Tensor
 
 from shiftlif.alphabet import Alphabet
 from shiftlif.errors import NetworkError
-from shiftlif.kernels import channel_size, fused_sequence, mechanism_of, runs_fused
+from shiftlif.kernels import Call, channel_size, fused_sequence, mechanism_of, runs_fused
 from shiftlif.neuron.emission import emit
 from shiftlif.surrogate import Surrogate
 
@@ -121,7 +121,8 @@ def sequence(
     if runs_fused(neuron, currents, membrane, p.scale, p.decay) and neuron is not None:
         shared = channel_size(p.scale, currents) or 1
         scale = p.scale if p.scale.ndim == 1 else p.scale.flatten()
-        return fused_sequence(neuron, currents, membrane, scale, p.decay, steps, shared, last, record)
+        call = Call(currents, membrane, scale, p.decay, steps, shared, neuron)
+        return fused_sequence(call, last, record)
     return reference_sequence(currents, membrane, parameters, steps, record)
 
 
