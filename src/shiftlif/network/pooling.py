@@ -16,21 +16,28 @@ def per_axis(value: Any, rank: int) -> tuple[int, ...]:
     return tuple(int(v) for v in value)
 
 
-def _window(layer: nn.MaxPool1d | nn.MaxPool2d, spatial: tuple[int, ...]) -> tuple[int, int] | None:
-    """``(height, width)`` of windows that lie side by side over ``spatial``, or None for any other pooling."""
-    rank = len(spatial)
+def _window(layer: nn.MaxPool1d | nn.MaxPool2d, x: Tensor) -> tuple[int, int] | None:
+    """``(height, width)`` of windows that lie side by side, or None for any other pooling; 1d rows are one high."""
+    rank = 1 if isinstance(layer, nn.MaxPool1d) else 2
     window = per_axis(layer.kernel_size, rank)
     simple = (
-        per_axis(layer.stride, rank) == window
+        x.ndim == rank + 2
+        and per_axis(layer.stride, rank) == window
         and per_axis(layer.padding, rank) == (0,) * rank
         and per_axis(layer.dilation, rank) == (1,) * rank
         and not layer.ceil_mode
         and not layer.return_indices
-        and all(0 < w <= n for w, n in zip(window, spatial, strict=True))
+        and all(0 < w <= n for w, n in zip(window, x.shape[2:], strict=True))
     )
     if not simple:
         return None
     return (1, window[0]) if rank == 1 else (window[0], window[1])
+
+
+def _pooled(layer: nn.MaxPool1d | nn.MaxPool2d, x: Tensor) -> Tensor | None:
+    """The pooled input where our kernel runs, else None."""
+    window = _window(layer, x) if pools_fused(x) else None
+    return None if window is None else max_pool(x, window)
 
 
 class MaxPool1d(nn.MaxPool1d):
@@ -38,10 +45,8 @@ class MaxPool1d(nn.MaxPool1d):
 
     def forward(self, x: Tensor) -> Any:
         """``[B, C, L]`` to ``[B, C, L // window]``."""
-        window = _window(self, tuple(x.shape[2:])) if x.ndim == 3 and pools_fused(x) else None
-        if window is None:
-            return super().forward(x)
-        return max_pool(x.unsqueeze(2), window).squeeze(2)
+        y = _pooled(self, x)
+        return super().forward(x) if y is None else y
 
 
 class MaxPool2d(nn.MaxPool2d):
@@ -49,7 +54,5 @@ class MaxPool2d(nn.MaxPool2d):
 
     def forward(self, x: Tensor) -> Any:
         """``[B, C, H, W]`` to ``[B, C, H // height, W // width]``."""
-        window = _window(self, tuple(x.shape[2:])) if x.ndim == 4 and pools_fused(x) else None
-        if window is None:
-            return super().forward(x)
-        return max_pool(x, window)
+        y = _pooled(self, x)
+        return super().forward(x) if y is None else y
