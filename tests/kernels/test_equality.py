@@ -1,17 +1,15 @@
 """The fused CPU kernels against the eager reference: the same bits forward, the same gradients to rounding."""
 
-import dataclasses
-import math
-
 import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shiftlif.alphabet import Binary, PowerOfTwo, Ternary, Uniform
+from shiftlif.alphabet import Binary, PowerOfTwo
 from shiftlif.kernels import cpu, use
 from shiftlif.neuron import reference_sequence, sequence
 from shiftlif.surrogate import ATan, ReLSGET
+from tests.kernels import properties
 from tests.kernels.cases import (
     ALPHABETS,
     SURROGATES,
@@ -88,41 +86,20 @@ def test_every_reset_and_leak_has_the_gradient_of_the_reference(reset, detach, d
     )
 
 
-VALUES = st.floats(width=32, allow_nan=True, allow_infinity=True)
-
-
 @THOROUGH
-@given(
-    st.sampled_from(ALPHABETS),
-    st.lists(st.lists(VALUES, min_size=3, max_size=3), min_size=1, max_size=4),
-    st.floats(2**-8, 2**8, width=32),
-    st.booleans(),
-)
-@example(Binary(), [[math.inf, -math.inf, math.nan]], 1.0, True)
-@example(PowerOfTwo(3), [[math.inf, -math.inf, math.nan]] * 2, 1.0, False)
-@example(PowerOfTwo(3), [[1e-45, -1e-45, 3.4e38]] * 3, 0.1, True)
+@given(*properties.EXTREMES)
+@example(*properties.EXTREME_EXAMPLES[0])
+@example(*properties.EXTREME_EXAMPLES[1])
+@example(*properties.EXTREME_EXAMPLES[2])
+@example(*properties.EXTREME_EXAMPLES[3])
 def test_extreme_currents_give_the_bits_of_the_reference(alphabet, rows, scale, decay_input):
-    currents = torch.tensor(rows).unsqueeze(1)
-    case = Case(
-        alphabet, ReLSGET(), currents, None, torch.tensor([scale]), torch.tensor(0.5), decay_input=decay_input
-    )
-    assert_same_bits(case.run(fused)[0], case.run(reference_sequence)[0])
-    if alphabet.levels == (0.0, 1.0):
-        hard = dataclasses.replace(case, reset="hard")
-        assert_same_bits(hard.run(fused)[0], hard.run(reference_sequence)[0])
+    properties.bears_extreme_currents(fused, alphabet, rows, scale, decay_input)
 
 
 @pytest.mark.parametrize("surrogate", SURROGATES, ids=str)
 @pytest.mark.parametrize("alphabet", [Binary(), PowerOfTwo(3)], ids=lambda a: a.name)
 def test_a_gradient_is_lost_to_nan_where_the_reference_loses_it(alphabet, surrogate):
-    currents = torch.tensor([math.nan, math.inf, -math.inf, 1.0]).repeat(2, 1, 1)
-    case = Case(alphabet, surrogate, currents, None, torch.tensor([0.8]), torch.tensor(0.5))
-    found = []
-    for function in (fused, reference_sequence):
-        (spikes, *_), leaves = case.run(function)
-        found.append(torch.autograd.grad(spikes.sum(), [leaves[0], *leaves[2:]]))
-    for ours, theirs in zip(*found, strict=True):
-        assert torch.equal(torch.isnan(ours), torch.isnan(theirs))
+    properties.loses_gradients_to_nan_as_the_reference_does(fused, alphabet, surrogate)
 
 
 @THOROUGH
@@ -140,18 +117,9 @@ def test_gradients_of_large_currents_agree_and_stay_finite(surrogate, values):
 
 
 @THOROUGH
-@given(
-    st.sampled_from([0.3, 0.7, 1.0, 1.1, 3.0, 250.0, 0.00390625]),
-    st.sampled_from(ALPHABETS),
-    st.integers(-3, 3),
-)
+@given(*properties.NEAR_BOUNDARIES)
 def test_a_membrane_near_a_boundary_falls_to_the_side_the_division_says(scale, alphabet, ulps):
-    boundaries = torch.tensor(alphabet.boundaries)
-    currents = boundaries * scale
-    for _ in range(abs(ulps)):
-        currents = torch.nextafter(currents, torch.full_like(currents, math.inf if ulps > 0 else -math.inf))
-    case = Case(alphabet, ReLSGET(), currents.view(1, 1, -1), None, torch.tensor([scale]), torch.tensor(1.0))
-    assert_same_bits(case.run(fused)[0], case.run(reference_sequence)[0])
+    properties.falls_to_the_side_the_division_says(fused, scale, alphabet, ulps)
 
 
 @pytest.mark.parametrize("steps", [1, 4, 64, 300])
@@ -166,69 +134,24 @@ def test_long_sequences_and_many_neurons_agree(steps):
 @THOROUGH
 @given(cases(dtype=torch.bfloat16, max_steps=8))
 def test_bfloat16_currents_are_integrated_in_float32(case):
-    (spikes, last, membranes), leaves = case.run(fused)
-    wide = dataclasses.replace(case, currents=case.currents.float())
-    (expected, expected_last, expected_membranes), wide_leaves = wide.run(reference_sequence)
-    assert spikes.dtype == torch.bfloat16
-    assert_same_bits((spikes, last, membranes), (expected.bfloat16(), expected_last, expected_membranes))
-    assert_same_bits(case.run(reference_sequence)[0], (spikes, last, membranes))
-    if not spikes.numel():
-        return
-    got = torch.autograd.grad(spikes.float().sum(), leaves[0])[0]
-    want = torch.autograd.grad(expected.sum(), wide_leaves[0])[0]
-    assert got.dtype == torch.bfloat16
-    torch.testing.assert_close(got.float(), want, rtol=2**-7, atol=1e-6 * max(float(want.abs().max()), 1.0))
-
-
-def _non_contiguous(case):
-    shuffled = case.currents.transpose(0, 1).contiguous().transpose(0, 1)
-    return dataclasses.replace(case, currents=shuffled)
+    properties.integrates_bfloat16_in_float32(fused, case)
 
 
 def test_currents_of_any_stride_give_the_same_bits():
-    currents = torch.randn(6, 5, 33, generator=seeded(1))
-    case = Case(Ternary(), ATan(), currents, None, torch.tensor([1.0]), torch.tensor(0.5))
-    expected = case.run(fused)[0]
-    for strided in (
-        currents.transpose(0, 1).contiguous().transpose(0, 1),
-        torch.stack([currents, currents], dim=-1)[..., 0],
-        torch.cat([currents, currents], dim=1)[:, :5],
-    ):
-        assert not strided.is_contiguous()
-        outputs = fused(strided, None, case.parameters(case.scale, case.decay), 6, True)
-        assert_same_bits(outputs, expected)
+    properties.takes_currents_of_any_stride(fused)
 
 
 def test_gradients_of_any_stride_are_understood():
-    currents = torch.randn(4, 3, 50, generator=seeded(2))
-    case = Case(Uniform(4), ReLSGET(), currents, None, torch.tensor([0.5]), torch.tensor(0.5))
-    results = []
-    for function in (fused, reference_sequence):
-        (spikes, last, membranes), leaves = case.run(function)
-        # A mean over time sends back one gradient for all steps; a slice sends zeros for most.
-        loss = spikes.mean(0).square().sum() + membranes[1, :, ::2].sum() + last[:, 3:7].sum()
-        results.append(torch.autograd.grad(loss, leaves[0])[0])
-    torch.testing.assert_close(results[0], results[1], rtol=1e-6, atol=1e-6)
+    properties.understands_gradients_of_any_stride(fused)
 
 
 def test_an_empty_batch_gives_empty_results_and_zero_gradients():
-    currents = torch.zeros(3, 0, 8)
-    case = Case(PowerOfTwo(3), ReLSGET(), currents, None, torch.tensor([1.0]), torch.tensor(0.5))
-    (spikes, last, membranes), leaves = case.run(fused)
-    assert spikes.shape == membranes.shape == (3, 0, 8)
-    assert last.shape == (0, 8)
-    grads = torch.autograd.grad(spikes.sum(), [leaves[0], leaves[2]])
-    assert grads[0].shape == (3, 0, 8)
-    assert float(grads[1]) == 0.0
+    properties.takes_an_empty_batch(fused)
 
 
-def test_a_gradient_that_is_not_asked_for_is_not_computed():
-    currents = torch.randn(3, 2, 8)
-    case = Case(PowerOfTwo(3), ReLSGET(), currents, None, torch.tensor([1.0]), torch.tensor(0.5))
-    leaves = [x if x is None else x.detach() for x in case.leaves()]
-    leaves[2].requires_grad_()
-    (spikes, *_), _ = case.run(fused, leaves=leaves)
-    assert torch.autograd.grad(spikes.sum(), leaves[2])[0].shape == (1,)
+@pytest.mark.parametrize("position", [0, 2, 3])
+def test_a_gradient_that_is_not_asked_for_is_not_computed(position):
+    properties.gives_one_gradient_alone(fused, position)
 
 
 def test_threads_change_no_bit_of_spikes_and_input_gradients():
