@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shiftlif.alphabet import Binary, PowerOfTwo, Ternary, Uniform
 from shiftlif.kernels import cpu
 from shiftlif.neuron import NeuronParameters, reference_sequence
-from shiftlif.surrogate import ATan, Rectangle, ReLSGET, SuperSpike, Triangle
+from tests.neuron.reference import SURROGATES
 
 needs_compiled_kernels = pytest.mark.skipif(cpu.unavailable is not None, reason=str(cpu.unavailable))
 
@@ -27,15 +27,6 @@ ALPHABETS = [
     PowerOfTwo(3, "log"),
     PowerOfTwo(6, "floor"),
     PowerOfTwo(3, signed=True),
-]
-SURROGATES = [
-    ReLSGET(),
-    ReLSGET(2.0),
-    ReLSGET(2.0, periodic=True),
-    Rectangle(),
-    ATan(),
-    Triangle(),
-    SuperSpike(),
 ]
 
 

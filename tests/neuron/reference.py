@@ -10,6 +10,16 @@ import torch
 
 from shiftlif.surrogate import ATan, Rectangle, ReLSGET, SuperSpike, Triangle
 
+SURROGATES = [
+    ReLSGET(),
+    ReLSGET(2.0),
+    ReLSGET(2.0, periodic=True),
+    Rectangle(),
+    ATan(),
+    Triangle(),
+    SuperSpike(),
+]
+
 
 def _antiderivative_at_boundaries(u, alphabet, bump):
     total = torch.zeros_like(u)

@@ -3,18 +3,9 @@ import torch
 
 from shiftlif.alphabet import Binary, PowerOfTwo, Ternary, Uniform
 from shiftlif.neuron import NeuronParameters, ReLSG_ET, emit, sequence
-from shiftlif.surrogate import ATan, Rectangle, ReLSGET, SuperSpike, Triangle
-from tests.neuron.reference import antiderivative, reference_sequence
+from shiftlif.surrogate import ATan, Rectangle, ReLSGET
+from tests.neuron.reference import SURROGATES, antiderivative, reference_sequence
 
-SURROGATES = [
-    ReLSGET(),
-    ReLSGET(2.0),
-    ReLSGET(2.0, periodic=True),
-    Rectangle(),
-    ATan(),
-    Triangle(),
-    SuperSpike(),
-]
 ALPHABETS = [Binary(), Uniform(4), PowerOfTwo(3), PowerOfTwo(2, "log"), Ternary(), PowerOfTwo(1, signed=True)]
 TOLERANCE = 1e-5
 
