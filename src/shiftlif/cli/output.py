@@ -31,6 +31,8 @@ EXTRAS = {
     "matplotlib": "plot",
     "librosa": "audio",
     "soundfile": "audio",
+    "pooch": "download",
+    "h5py": "hdf5",
 }
 """Which extra brings a package that the deployed half does without."""
 

@@ -6,6 +6,7 @@ from shiftlif.data.dataset import Dataset
 from shiftlif.data.features import log_mel, standardise_sample, sum_frames
 from shiftlif.data.files import load_path
 from shiftlif.data.front_ends import FRONT_ENDS, FrontEnd, apply_front_end, resolve_front_end
+from shiftlif.data.official import PROTOCOLS, fetch
 from shiftlif.data.recordings import is_wav, looks_raw, read_recordings
 from shiftlif.data.registry import describe, load, names
 from shiftlif.data.samples import read_samples
@@ -13,12 +14,14 @@ from shiftlif.data.split import identical_samples, split_validation
 
 __all__ = [
     "FRONT_ENDS",
+    "PROTOCOLS",
     "Dataset",
     "FrontEnd",
     "apply_front_end",
     "cache_folder",
     "cached",
     "describe",
+    "fetch",
     "identical_samples",
     "is_wav",
     "load",

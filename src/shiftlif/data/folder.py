@@ -82,7 +82,7 @@ def read_folder_set(folder: Path, length: int | str | None = None, audio_channel
         classes=classes,
         temporal=samples.ndim == 5,
         sample_rate=rate,
-        digest=_digest(folder, everything, length, audio_channels),
+        digest=listing_digest(folder, everything, length, audio_channels),
     )
     if "test" in parts:
         return raw
@@ -207,7 +207,7 @@ def _read_wavs(paths: list[Path], length: int | str | None, audio_channels: str)
     return (out[:, 0] if audio_channels == "mix" else out), rate
 
 
-def _digest(folder: Path, paths: list[Path], *options: object) -> str:
+def listing_digest(folder: Path, paths: list[Path], *options: object) -> str:
     """Names, sizes and times of all files: enough to notice a change without reading twice."""
     listing = [
         (str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns) for path in paths

@@ -1,7 +1,8 @@
 """The known data sets: a table of what they are, and one function that loads them, or a path, by name.
 
-Files are not part of the package. They lie at ``$SHIFTLIF_DATA/<name>/<name>.npz``; digits come with
-scikit-learn. A file is compared with its SHA-256 whenever it is loaded.
+Files are not part of the package. Sets of our own form lie at ``$SHIFTLIF_DATA/<name>/<name>.npz`` and are compared
+with their SHA-256 whenever they are loaded; digits come with scikit-learn; the sets of ``official`` are read from
+their authors' files below ``$SHIFTLIF_DATA/<name>``.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import numpy as np
 from shiftlif.data.dataset import Dataset
 from shiftlif.data.files import choose_front_end, load_path
 from shiftlif.data.npz import read_npz_set, sha256_of
+from shiftlif.data.official import OFFICIAL, PROTOCOLS, is_there, load_official
+from shiftlif.data.official.fetch import how_to_get
 from shiftlif.data.raw import RawSet, build, split_test
 from shiftlif.errors import DataError
 
@@ -31,7 +34,7 @@ class Spec:
         modality, task: what was measured and what is to be told apart.
         split: how the test part was made.
         source: citation and licence.
-        sha256: of the ``.npz`` file; None for sets that come with a library.
+        sha256: of the ``.npz`` file; None for sets without one.
         images: True for ``[N, row, column]`` samples, which get a channel axis.
         front_end: what is done to the raw samples unless the caller asks for something else.
     """
@@ -107,6 +110,15 @@ SPECS: dict[str, Spec] = {
         sha256="70fd942a7c4a7e6aba990b6e5b3275b6be03a4dd686444d61ba6e84517837953",
         front_end={"name": "sum_frames", "frames": 10},
     ),
+} | {
+    name: Spec(
+        modality=facts.modality,
+        task=facts.task,
+        split=facts.splits["ours"],
+        source=facts.source,
+        front_end=facts.front_end,
+    )
+    for name, facts in OFFICIAL.items()
 }
 
 
@@ -118,14 +130,23 @@ def names() -> tuple[str, ...]:
 def describe(name: str) -> dict[str, Any]:
     """What is known about a set without loading it, JSON-able.
 
-    Keys: name, modality, task, split, source, front_end, and available (the file is there; nothing is
-        verified).
+    Keys: name, modality, task, split, source, front_end, protocols (name to split), available (the file is there;
+        nothing is verified), fetch (``shiftlif datasets --fetch`` can download it), and get (what to do to have it;
+        None for sets that come with a library).
 
     Raises:
         DataError: when the name is unknown.
     """
     spec = _spec(name)
     folder = os.environ.get(DATA_VARIABLE)
+    official = OFFICIAL.get(name)
+    if official is not None:
+        available, get = is_there(name), how_to_get(name)
+    elif spec.sha256 is None:
+        available, get = True, None
+    else:
+        available = bool(folder) and _file(str(folder), name).is_file()
+        get = f"put it at ${DATA_VARIABLE}/{name}/{name}.npz"
     return {
         "name": name,
         "modality": spec.modality,
@@ -133,7 +154,10 @@ def describe(name: str) -> dict[str, Any]:
         "split": spec.split,
         "source": spec.source,
         "front_end": dict(spec.front_end),
-        "available": spec.sha256 is None or (bool(folder) and _file(str(folder), name).is_file()),
+        "protocols": {"ours": spec.split} if official is None else dict(official.splits),
+        "available": available,
+        "fetch": official is not None and bool(official.remotes),
+        "get": get,
     }
 
 
@@ -146,6 +170,7 @@ def load(
     front_end: str | Mapping[str, Any] | None = None,
     length: int | str | None = None,
     audio_channels: str = "mix",
+    protocol: str = "ours",
 ) -> Dataset:
     """Load a known set by name, or the user's own from a path.
 
@@ -156,10 +181,18 @@ def load(
         split_seed: seed of that split, independent of any training seed.
         front_end: name or description of a front end; None is the one in the table.
         length, audio_channels: for folders of WAV files.
+        protocol: how the set is divided, see ``shiftlif.data.official.protocols``; other sets than the official ones
+            have ``"ours"`` only.
 
     Raises:
-        DataError: when the name is unknown, the file is missing or altered, or what it holds is unusable.
+        DataError: when the name is unknown, the file is missing or altered, what it holds is unusable, or the set has
+            no such protocol.
     """
+    if protocol != "ours" and str(name) not in OFFICIAL:
+        raise DataError(
+            f"data set {name}: has the protocol 'ours' only, not {protocol!r}; {' and '.join(PROTOCOLS)} exist for "
+            f"{', '.join(OFFICIAL)}"
+        )
     if str(name) not in SPECS:
         if isinstance(name, str) and not Path(name).expanduser().exists():
             raise DataError(
@@ -177,6 +210,15 @@ def load(
         )
     if length is not None:
         raise DataError(f"data set {name}: length applies to folders of WAV files; leave it out")
+    if str(name) in OFFICIAL:
+        return load_official(
+            str(name),
+            protocol=protocol,
+            frames=frames,
+            front_end=front_end,
+            val_fraction=val_fraction,
+            split_seed=split_seed,
+        )
     spec = _spec(str(name))
     raw = _read_digits(spec) if spec.sha256 is None else _read_file(str(name), spec)
     if spec.images:

@@ -31,11 +31,15 @@ def read_wav(path: Path, mix: bool) -> tuple[Int16, int]:
         raise DataError(f"{path}: there is no such file; check the path")
     check_no_device(str(path), path)
     try:
-        clip, rate = soundfile.read(path, dtype="int16", always_2d=True)
+        with soundfile.SoundFile(path) as file:
+            rate, floating = file.samplerate, file.subtype in ("FLOAT", "DOUBLE")
+            clip = file.read(dtype="float64" if floating else "int16", always_2d=True)
     except (RuntimeError, OSError) as error:
         raise DataError(f"{path}: cannot be read as WAV ({error}); convert it to 16-bit PCM") from error
     if len(clip) == 0:
         raise DataError(f"{path}: holds no samples; remove it")
+    if floating:  # libsndfile would turn -1..1 into -1, 0 and 1
+        clip = np.clip(np.round(clip * 32768), -32768, 32767).astype(np.int16)
     if mix:
         clip = np.round(clip.mean(axis=1, keepdims=True)).astype(np.int16)
     return clip.T, int(rate)

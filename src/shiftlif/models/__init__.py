@@ -1,5 +1,5 @@
 """Ready edge networks."""
 
-from shiftlif.models.edge import MODELS, PARAMETER_LIMIT, conv1d, conv2d, dense
+from shiftlif.models.edge import MODELS, PARAMETER_LIMIT, conv1d, conv2d, dense, lenet
 
-__all__ = ["MODELS", "PARAMETER_LIMIT", "conv1d", "conv2d", "dense"]
+__all__ = ["MODELS", "PARAMETER_LIMIT", "conv1d", "conv2d", "dense", "lenet"]

@@ -1,4 +1,4 @@
-"""Three edge networks with under 100 k parameters each: dense, conv1d, conv2d.
+"""Four edge networks with under 100 k parameters each: dense, conv1d, conv2d, lenet.
 
 Each is a function of the sample's shape, so one definition serves motion, sound, WiFi and images.
 """
@@ -120,5 +120,62 @@ def conv2d(
     return _convolutional(input_shape, n_classes, neuron, ((width, 3), (2 * width, 3), (4 * width, 3)), 2)
 
 
-MODELS: dict[str, Callable[..., Network]] = {"dense": dense, "conv1d": conv1d, "conv2d": conv2d}
+def lenet(input_shape: tuple[int, ...], n_classes: int, neuron: NeuronFactory, *, width: int = 16) -> Network:
+    """Two 5-wide convolutions, each halved by max pooling of letters, two hidden dense layers and a read-out.
+
+    The shape of LeNet-5 (LeCun et al., Proceedings of the IEEE 86(11), 1998), the backbone of the SOUL benchmark,
+    for ``[C, L]`` and ``[C, H, W]``. SOUL's has 11 to 31 million parameters, nearly all in the first dense layer
+    behind long inputs; here that layer is lowered to keep the network under 100 k parameters.
+
+    Arguments as for `dense`; ``width`` is the number of channels of the first convolution, the second has twice, the
+    hidden dense layers at most eight and four times as many.
+
+    Raises:
+        ConfigurationError: the samples are not ``(channels, time >= 4)`` or ``(channels, height >= 4, width >= 4)``,
+            or so large that fewer than 8 neurons would remain in the first dense layer.
+    """
+    if len(input_shape) not in (2, 3) or min(input_shape[1:]) < 4:
+        raise ConfigurationError(
+            f"model lenet needs samples (channels, time >= 4) or (channels, height >= 4, width >= 4), got "
+            f"{input_shape}"
+        )
+    conv, norm, max_pool, _ = _CONVOLUTIONS[len(input_shape) - 1]
+    channels, spatial = input_shape[0], input_shape[1:]
+    features = 2 * width * math.prod(n // 4 for n in spatial)
+    kernel = 5 ** len(spatial)
+    convolutions = width * kernel * (channels + 2 * width)
+    # Per neuron of the first dense layer: its row, half a row of the second, its share of norms and read-out.
+    hidden = min(8 * width, (PARAMETER_LIMIT - 1000 - convolutions) // (features + 4 * width + n_classes))
+    if hidden < 8:
+        raise ConfigurationError(
+            f"model lenet: an input of shape {input_shape} leaves {max(hidden, 0)} neurons in the first dense layer "
+            f"under {PARAMETER_LIMIT:,} parameters; choose a smaller width than {width}, or conv1d or conv2d"
+        )
+    return Network(
+        conv(channels, width, 5, padding=2, bias=False),
+        norm(width),
+        neuron(),
+        max_pool(2),
+        conv(width, 2 * width, 5, padding=2, bias=False),
+        norm(2 * width),
+        neuron(),
+        max_pool(2),
+        nn.Flatten(),
+        nn.Linear(features, hidden, bias=False),
+        nn.BatchNorm1d(hidden),
+        neuron(),
+        nn.Linear(hidden, hidden // 2, bias=False),
+        nn.BatchNorm1d(hidden // 2),
+        neuron(),
+        nn.Linear(hidden // 2, n_classes),
+        input_shape=input_shape,
+    )
+
+
+MODELS: dict[str, Callable[..., Network]] = {
+    "dense": dense,
+    "conv1d": conv1d,
+    "conv2d": conv2d,
+    "lenet": lenet,
+}
 """Names a configuration file may use."""
