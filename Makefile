@@ -5,10 +5,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+BENCH_VENV ?= .venv-bench
 JOBS ?= 2
 KERNELS := $(wildcard src/shiftlif/kernels/csrc/*)
 
-.PHONY: demo test lint types check results bench-kernels bare clean
+.PHONY: demo test lint types check originals results bench-kernels bare clean
 
 demo: $(READY)
 	$(BIN)/shiftlif demo --out runs/demo
@@ -29,13 +30,16 @@ check: lint types test
 bare: $(READY)
 	sh tests/bare/run.sh $(PYTHON) $(BIN)/python
 
-# The accuracy table, results/accuracy.json (resumable; needs SHIFTLIF_DATA; hours, not minutes).
+# Neurons x data sets x T x seeds, results/bench.jsonl (resumable; needs SHIFTLIF_DATA; hours, not minutes).
 results: $(READY)
-	$(BIN)/python -m benchmarks.accuracy --jobs $(JOBS)
+	$(BIN)/shiftlif bench benchmarks/recipes/edge.yaml --jobs $(JOBS)
+
+# Our neurons beside those of SpikingJelly and snnTorch, in the environment that holds both.
+originals: $(BENCH_VENV)/.ready
+	$(BENCH_VENV)/bin/python -m pytest tests/originals
 
 # Training speed against eager torch, torch.compile, SpikingJelly and snnTorch, results/training_kernels.json: about
 # half an hour on a machine that does nothing else. BENCH='--quick' is short, BENCH='--sections gpu' for a CUDA device.
-BENCH_VENV ?= .venv-bench
 BENCH ?=
 bench-kernels: $(BENCH_VENV)/.ready
 	$(BENCH_VENV)/bin/python -m benchmarks.training_kernels $(BENCH)

@@ -15,7 +15,25 @@ if TYPE_CHECKING:
     from shiftlif.compile import compile_network, convert, verify
     from shiftlif.errors import ShiftLIFError
     from shiftlif.network import MaxPool1d, MaxPool2d, Network, Residual, calibrate, direct_code, readout
-    from shiftlif.neuron import LIF, QBLIF, IntLIF, ReLSG_ET, ShiftLIF, ShiftLIFNeuron, SpikingNeuron
+    from shiftlif.neuron import (
+        CLIF,
+        GLIF,
+        IF,
+        LIF,
+        NILIF,
+        PLIF,
+        PSN,
+        QBLIF,
+        TLIF,
+        BurstLIF,
+        IntLIF,
+        QuantReLU,
+        ReLSG_ET,
+        ShiftLIF,
+        ShiftLIFNeuron,
+        SignedShiftLIF,
+        SpikingNeuron,
+    )
     from shiftlif.program import InputQuantizer, IntegerProgram
     from shiftlif.quantize import absorb, absorb_scales_to_weights, prepare
     from shiftlif.surrogate import ReLSGET
@@ -30,7 +48,25 @@ _HOMES = {
     "shiftlif.alphabet": ("Alphabet", "Binary", "PowerOfTwo", "Ternary", "Uniform"),
     "shiftlif.errors": ("ShiftLIFError",),
     "shiftlif.surrogate": ("ReLSGET",),
-    "shiftlif.neuron": ("LIF", "QBLIF", "IntLIF", "ReLSG_ET", "ShiftLIF", "ShiftLIFNeuron", "SpikingNeuron"),
+    "shiftlif.neuron": (
+        "CLIF",
+        "GLIF",
+        "IF",
+        "LIF",
+        "NILIF",
+        "PLIF",
+        "PSN",
+        "QBLIF",
+        "TLIF",
+        "BurstLIF",
+        "IntLIF",
+        "QuantReLU",
+        "ReLSG_ET",
+        "ShiftLIF",
+        "ShiftLIFNeuron",
+        "SignedShiftLIF",
+        "SpikingNeuron",
+    ),
     "shiftlif.network": (
         "MaxPool1d",
         "MaxPool2d",
@@ -48,10 +84,18 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "CLIF",
+    "GLIF",
+    "IF",
     "LIF",
+    "NILIF",
+    "PLIF",
+    "PSN",
     "QBLIF",
+    "TLIF",
     "Alphabet",
     "Binary",
+    "BurstLIF",
     "InputQuantizer",
     "IntLIF",
     "IntegerProgram",
@@ -59,12 +103,14 @@ __all__ = [
     "MaxPool2d",
     "Network",
     "PowerOfTwo",
+    "QuantReLU",
     "ReLSGET",
     "ReLSG_ET",
     "Residual",
     "ShiftLIF",
     "ShiftLIFError",
     "ShiftLIFNeuron",
+    "SignedShiftLIF",
     "SpikingNeuron",
     "Ternary",
     "Uniform",

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from shiftlif.alphabet import Binary, PowerOfTwo, Uniform
+from shiftlif.alphabet import Binary, PowerOfTwo, Ternary, Uniform
 from shiftlif.compile import compile_network, convert, verify
 from shiftlif.errors import CompileError, ConfigurationError, NetworkError, VerificationError
 from shiftlif.network import Network, direct_code, readout
@@ -61,21 +61,33 @@ def test_prepared_network_and_program_agree_on_every_letter_and_membrane(kind, a
     st.sampled_from([1.0, 2.0, 4.0, 16.0, math.inf]),
     st.booleans(),
     st.integers(1, 9),
+    st.sampled_from([1.0, 2.0, 4 / 3, 0.5]),
 )
-def test_equality_holds_for_random_networks_leaks_and_input_rules(
-    kind, name, bits, seed, tau, decay_input, steps
+def test_equality_holds_for_random_networks_leaks_input_rules_and_reset_gains(
+    kind, name, bits, seed, tau, decay_input, steps, reset_gain
 ):
-    options = {"tau": tau, "decay_input": decay_input and not math.isinf(tau)}
+    options = {"tau": tau, "decay_input": decay_input and not math.isinf(tau), "reset_gain": reset_gain}
     network = build(kind, ALPHABETS[name], seed=seed, **options)
     prepared, program = _both(network, bits, steps)
     verify(prepared, program, _frames(network, 3, seed))
 
 
-def test_equality_holds_for_hard_reset():
-    network = build("conv1d", Binary(), reset="hard")
+@pytest.mark.parametrize("alphabet", [Binary(), Ternary()])
+@pytest.mark.parametrize("kind", KINDS)
+def test_equality_holds_for_hard_reset(kind, alphabet):
+    network = build(kind, alphabet, reset="hard")
     prepared, program = _both(network)
     assert all(neuron.reset == "hard" for neuron in program.neurons)
     verify(prepared, program, _frames(network, 8))
+
+
+def test_a_reset_gain_multiplies_the_reset_table_of_the_program():
+    network = build("dense", Uniform(3), reset_gain=2.0)
+    _, program = _both(network)
+    for neuron in program.neurons:
+        # Boundaries of Uniform(3) are 1/2, 3/2, 5/2 and letters subtract 0, 2, 4, 6: rounding apart, by 4, 8/3, 12/5.
+        ratio = neuron.resets[:, 1:] / neuron.thresholds
+        assert np.allclose(ratio, [4, 8 / 3, 12 / 5], rtol=0.05)
 
 
 def test_equality_holds_for_frames_that_change_at_every_step():

@@ -12,7 +12,7 @@ from shiftlif.kernels import choice, cpu, dispatch, use
 from shiftlif.kernels.dispatch import explain
 from shiftlif.kernels.mechanism import mechanism_of
 from shiftlif.network import Network, direct_code
-from shiftlif.neuron import LIF, QBLIF, ShiftLIF
+from shiftlif.neuron import LIF, QBLIF, TLIF, ShiftLIF
 from shiftlif.surrogate import ReLSGET
 from tests.kernels.cases import needs_compiled_kernels, seeded
 
@@ -227,6 +227,19 @@ def test_what_the_kernels_cannot_run_is_explained(change, message):
     }
     assert explain(known, **arguments) is None
     assert message in explain(known, **{**arguments, **change})
+
+
+@pytest.mark.parametrize(
+    ("neuron", "reason"),
+    [(ShiftLIF(reset_gain=2.0), "subtracts 2 times"), (TLIF(), "the letters 0 and 1 only, not for Ternary")],
+)
+def test_a_reset_that_the_kernels_lack_runs_on_the_reference_and_says_why(neuron, reason):
+    x = torch.randn(3, 2, 4, generator=seeded(4))
+    with use("reference"):
+        expected = neuron(x)
+    assert torch.equal(neuron(x), expected)
+    with use("fused"), pytest.raises(NetworkError, match=reason):
+        neuron(x)
 
 
 @pytest.mark.parametrize("kernels", ["fused", "reference"])

@@ -8,6 +8,7 @@ import math
 
 import torch
 
+from shiftlif.alphabet import Binary
 from shiftlif.surrogate import ATan, Rectangle, ReLSGET, SuperSpike, Triangle
 
 SURROGATES = [
@@ -81,22 +82,51 @@ class ScaleGradient(torch.autograd.Function):
         return grad * ctx.factor, None
 
 
-def reference_sequence(currents, scale, decay, alphabet, surrogate, *, decay_input, reset, detach_reset):
+def smooth_letter(u, alphabet, surrogate):
+    """The letter going forward, the pseudo-derivative going backward, by autograd alone."""
+    levels = torch.tensor(alphabet.levels, dtype=u.dtype)
+    boundaries = torch.tensor(alphabet.boundaries, dtype=u.dtype)
+    letter = levels[(u.detach().unsqueeze(-1) >= boundaries).sum(-1)]
+    smooth = antiderivative(surrogate, u, alphabet)
+    return letter + (smooth - smooth.detach())
+
+
+def _cleared(h, letter, scale, surrogate):
+    """Of a hard reset: the binary letter, or for ternary letters ``[u >= 1] + [u <= -1]``."""
+    u = h / scale.detach()
+    smooth = sum(antiderivative(surrogate, x, Binary()) for x in (u, -u))
+    return (letter.detach() != 0).to(h.dtype) + (smooth - smooth.detach())
+
+
+def reference_sequence(
+    currents,
+    scale,
+    decay,
+    alphabet,
+    surrogate,
+    *,
+    decay_input,
+    reset,
+    detach_reset,
+    reset_gain=1.0,
+    input_gain=1.0,
+):
     """Spikes and membranes [T, B, ...], with ``scale`` broadcastable to [B, ...]."""
     sharing = currents[0, 0].numel() / scale.numel()
     scale = ScaleGradient.apply(scale, 1 / math.sqrt(sharing * (alphabet.n_levels - 1)))
-    levels = torch.tensor(alphabet.levels, dtype=currents.dtype)
-    boundaries = torch.tensor(alphabet.boundaries, dtype=currents.dtype)
     v = torch.zeros_like(currents[0])
     spikes, membranes = [], []
-    for current in currents:
+    for current in currents * input_gain:
         h = v + (current - v) * decay if decay_input else v - v * decay + current
-        u = h / scale
-        letter = levels[(u.detach().unsqueeze(-1) >= boundaries).sum(-1)]
-        smooth = antiderivative(surrogate, u, alphabet)
-        s = scale * (letter + (smooth - smooth.detach()))
+        s = scale * smooth_letter(h / scale, alphabet, surrogate)
         fed_back = s.detach() if detach_reset else s
-        v = h - fed_back if reset == "soft" else h * (1 - fed_back / scale)
+        if reset == "soft":
+            v = h - reset_gain * fed_back
+        elif alphabet.signed:
+            cleared = _cleared(h, s, scale, surrogate)
+            v = h * (1 - (cleared.detach() if detach_reset else cleared))
+        else:
+            v = h * (1 - fed_back / scale)
         spikes.append(s)
         membranes.append(v)
     return torch.stack(spikes), torch.stack(membranes)

@@ -3,7 +3,7 @@ import torch
 
 from shiftlif.alphabet import Binary, PowerOfTwo, Ternary, Uniform
 from shiftlif.neuron import NeuronParameters, ReLSG_ET, emit, sequence
-from shiftlif.surrogate import ATan, Rectangle, ReLSGET
+from shiftlif.surrogate import Rectangle, ReLSGET
 from tests.neuron.reference import SURROGATES, antiderivative, reference_sequence
 
 ALPHABETS = [Binary(), Uniform(4), PowerOfTwo(3), PowerOfTwo(2, "log"), Ternary(), PowerOfTwo(1, signed=True)]
@@ -59,8 +59,47 @@ def test_every_gradient_agrees_with_autograd_over_a_sequence(
         assert torch.allclose(a, b, atol=TOLERANCE, rtol=TOLERANCE)
 
 
+@pytest.mark.parametrize("gains", [(2.0, 1.0), (4 / 3, 0.25), (1.0, 0.2)], ids=str)
 @pytest.mark.parametrize("detach_reset", [True, False])
-def test_hard_reset_gradient_agrees_with_autograd(detach_reset):
+def test_gradients_follow_the_gains_of_reset_and_input(detach_reset, gains):
+    generator = torch.Generator().manual_seed(5)
+    currents = torch.randn(5, 3, 4, generator=generator, dtype=torch.float64) * 3
+    weights = torch.randn(5, 3, 4, generator=generator, dtype=torch.float64)
+
+    def leaves():
+        return [
+            currents.clone().requires_grad_(),
+            torch.tensor(0.7, dtype=torch.float64, requires_grad=True),
+            torch.tensor(0.5, dtype=torch.float64, requires_grad=True),
+        ]
+
+    ours, theirs = leaves(), leaves()
+    parameters = NeuronParameters(Uniform(4), ReLSGET(), ours[1], ours[2], True, "soft", detach_reset, *gains)
+    spikes = sequence(ours[0], None, parameters)[0]
+    expected, _ = reference_sequence(
+        *theirs,
+        Uniform(4),
+        ReLSGET(),
+        decay_input=True,
+        reset="soft",
+        detach_reset=detach_reset,
+        reset_gain=gains[0],
+        input_gain=gains[1],
+    )
+    assert torch.equal(spikes, expected)
+    assert spikes.count_nonzero() > 0
+    for a, b in zip(
+        torch.autograd.grad((spikes * weights).sum(), ours),
+        torch.autograd.grad((expected * weights).sum(), theirs),
+        strict=True,
+    ):
+        assert torch.allclose(a, b, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("surrogate", SURROGATES, ids=_ids)
+@pytest.mark.parametrize("alphabet", [Binary(), Ternary()], ids=_ids)
+@pytest.mark.parametrize("detach_reset", [True, False])
+def test_hard_reset_gradient_agrees_with_autograd(detach_reset, alphabet, surrogate):
     currents = torch.randn(6, 2, 8, generator=torch.Generator().manual_seed(3), dtype=torch.float64) * 2
     results = []
     for run in ("ours", "reference"):
@@ -68,15 +107,15 @@ def test_hard_reset_gradient_agrees_with_autograd(detach_reset):
         scale = torch.ones(1, dtype=torch.float64)
         decay = torch.tensor(0.5, dtype=torch.float64)
         if run == "ours":
-            parameters = NeuronParameters(Binary(), ATan(), scale, decay, True, "hard", detach_reset)
+            parameters = NeuronParameters(alphabet, surrogate, scale, decay, True, "hard", detach_reset)
             spikes = sequence(leaf, None, parameters)[0]
         else:
             spikes, _ = reference_sequence(
                 leaf,
                 scale,
                 decay,
-                Binary(),
-                ATan(),
+                alphabet,
+                surrogate,
                 decay_input=True,
                 reset="hard",
                 detach_reset=detach_reset,

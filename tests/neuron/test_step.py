@@ -29,6 +29,13 @@ def test_without_decayed_input_the_whole_current_arrives():
     assert membranes == [0.75, 0.125]
 
 
+def test_reset_gain_multiplies_what_a_soft_reset_subtracts():
+    # H: 1.5 fires, V = 1.5 - 2 = -0.5, then -0.25 + 1.5 = 1.25 fires, V = -0.75.
+    spikes, membranes = _trace(LIF(decay_input=False, reset_gain=2.0), [1.5, 1.5])
+    assert spikes == [1.0, 1.0]
+    assert membranes == [-0.5, -0.75]
+
+
 def test_hard_reset_returns_to_zero():
     spikes, membranes = _trace(LIF(reset="hard"), [3.0, 1.0])
     assert spikes == [1.0, 0.0]
@@ -138,6 +145,8 @@ def test_the_old_neuron_steps_with_its_state_and_learns_its_scale():
         ({"scale": 1e9}, "scale must lie"),
         ({"reset": "none"}, "'soft' or 'hard'"),
         ({"channels": 0}, "channels"),
+        ({"reset_gain": 0.0}, "reset_gain must be positive"),
+        ({"reset_gain": math.inf}, "reset_gain must be positive"),
         (
             {"scale": 0.6, "scale_range": (0.55, 0.7), "learnable_scale": True, "scale_power_of_two": True},
             "power of two",
@@ -152,6 +161,11 @@ def test_parameters_out_of_range_are_named(options, message):
 def test_hard_reset_of_a_multi_level_neuron_is_refused():
     with pytest.raises(ConfigurationError, match="Binary"):
         ShiftLIF(reset="hard")
+
+
+def test_a_reset_gain_of_a_hard_reset_is_refused():
+    with pytest.raises(ConfigurationError, match="reset_gain must be 1 with a hard reset"):
+        LIF(reset="hard", reset_gain=2.0)
 
 
 @pytest.mark.parametrize("n_levels", [1, 129, 2.0, True])

@@ -105,11 +105,11 @@ def _warn_once(message: str) -> None:
 
 
 def explain(
-    mechanism: Mechanism | None, currents: Tensor, initial: Tensor | None, scale: Tensor, decay: Tensor
+    mechanism: Mechanism | str, currents: Tensor, initial: Tensor | None, scale: Tensor, decay: Tensor
 ) -> str | None:
-    """Why the fused kernels cannot run this call; None when they can."""
-    if mechanism is None:
-        return "the surrogate is not one of shiftlif's own, so its derivative is known to Python only"
+    """Why the fused kernels cannot run this call; None when they can. ``mechanism`` as `mechanism_of` gives it."""
+    if isinstance(mechanism, str):
+        return mechanism
     if currents.dtype not in (torch.float32, torch.bfloat16):
         return f"the kernels take float32 and bfloat16 currents, these are {currents.dtype}"
     for name, tensor in (("scale", scale), ("decay", decay), ("state", initial)):
@@ -127,7 +127,7 @@ def explain(
 
 
 def runs_fused(
-    mechanism: Mechanism | None, currents: Tensor, initial: Tensor | None, scale: Tensor, decay: Tensor
+    mechanism: Mechanism | str, currents: Tensor, initial: Tensor | None, scale: Tensor, decay: Tensor
 ) -> bool:
     """Whether this call goes to the kernels.
 

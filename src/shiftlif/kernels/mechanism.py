@@ -43,12 +43,21 @@ class Mechanism(NamedTuple):
 
 
 def mechanism_of(
-    alphabet: Alphabet, surrogate: Surrogate, decay_input: bool, reset: str, detach_reset: bool
-) -> Mechanism | None:
-    """The kernels' description of a neuron, or None when its surrogate is not one they know."""
+    alphabet: Alphabet,
+    surrogate: Surrogate,
+    decay_input: bool,
+    reset: str,
+    detach_reset: bool,
+    reset_gain: float = 1.0,
+) -> Mechanism | str:
+    """The kernels' description of a neuron, or why they have none."""
     named = _NAMED.get(type(surrogate))
     if named is None:
-        return None
+        return "the surrogate is not one of shiftlif's own, so its derivative is known to Python only"
+    if reset == "hard" and alphabet.signed:
+        return f"the kernels clear a membrane for the letters 0 and 1 only, not for {alphabet.name}"
+    if reset_gain != 1:
+        return f"the kernels subtract the spike itself, this neuron subtracts {reset_gain:g} times it"
     name, alpha = named(surrogate)
     return Mechanism(
         alphabet.levels, alphabet.boundaries, name, alpha, decay_input, reset == "hard", detach_reset

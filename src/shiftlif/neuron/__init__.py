@@ -1,31 +1,54 @@
-"""Spiking neurons: the pure step, the sequence, and the modules that hold their parameters."""
+"""Neurons: the pure step, the sequence, the modules that hold their parameters, and the family as a table."""
 
+from shiftlif.neuron.complementary import CLIF
 from shiftlif.neuron.emission import ReLSG_ET, emit, letters
-from shiftlif.neuron.modules import (
+from shiftlif.neuron.family import FAMILY, NEURONS, Member, refusal
+from shiftlif.neuron.gated import GLIF
+from shiftlif.neuron.members import (
+    IF,
     LIF,
-    NEURONS,
+    NILIF,
+    PLIF,
     QBLIF,
+    TLIF,
+    BurstLIF,
     IntLIF,
+    QuantReLU,
     ShiftLIF,
     ShiftLIFNeuron,
-    SpikingNeuron,
+    SignedShiftLIF,
 )
+from shiftlif.neuron.modules import SpikingNeuron
+from shiftlif.neuron.parallel import PSN
 from shiftlif.neuron.step import NeuronParameters, integrate, reference_sequence, sequence, step
 
 __all__ = [
+    "CLIF",
+    "FAMILY",
+    "GLIF",
+    "IF",
     "LIF",
     "NEURONS",
+    "NILIF",
+    "PLIF",
+    "PSN",
     "QBLIF",
+    "TLIF",
+    "BurstLIF",
     "IntLIF",
+    "Member",
     "NeuronParameters",
+    "QuantReLU",
     "ReLSG_ET",
     "ShiftLIF",
     "ShiftLIFNeuron",
+    "SignedShiftLIF",
     "SpikingNeuron",
     "emit",
     "integrate",
     "letters",
     "reference_sequence",
+    "refusal",
     "sequence",
     "step",
 ]

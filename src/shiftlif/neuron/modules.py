@@ -1,29 +1,33 @@
-"""Neurons as torch modules: one mechanism, different alphabets and defaults (SPEC 2).
+"""The neuron as a torch module: the mechanism with its parameters (SPEC 2).
 
-A module only holds parameters. It keeps no membrane between calls, so there is nothing to reset.
+A module only holds parameters. It keeps no membrane between calls, so there is nothing to reset. The members of the
+family (`shiftlif.neuron.members`) give it an alphabet and defaults.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from shiftlif.alphabet import MAX_L, Alphabet, Binary, PowerOfTwo, Uniform
+from shiftlif.alphabet import Alphabet, Binary, Ternary
 from shiftlif.errors import ConfigurationError, NetworkError
 from shiftlif.neuron.step import NeuronParameters, sequence, step
 from shiftlif.neuron.straight_through import straight_through
-from shiftlif.surrogate import ATan, ReLSGET, Surrogate
+from shiftlif.surrogate import ReLSGET, Surrogate
 
 SCALE_RANGE = (2.0**-8, 2.0**8)
+HARD_RESET = (Binary().levels, Ternary().levels)
+"""Letters for which a hard reset is defined: none of them is larger than the others, so nothing of H is left over."""
 
 
 class SpikingNeuron(nn.Module):
     """A leaky integrator that emits letters of an alphabet.
 
-    ``H = V + (I - V) / tau`` (or ``(1 - 1/tau) V + I``), ``S = s Q(H / s)``, ``V = H - S``.
+    ``H = V + (I - V) / tau`` (or ``(1 - 1/tau) V + I``), ``S = s Q(H / s)``, ``V = H - reset_gain S``.
 
     Args:
         alphabet: the letters Q.
@@ -37,13 +41,33 @@ class SpikingNeuron(nn.Module):
         scale_range: s is kept inside (straight-through gradient).
         learnable_tau: learn 1/tau through a sigmoid, as PLIF does (arXiv:2007.05785).
         decay_input: whether the leak divides the input by tau too.
-        reset: ``soft`` or, for a Binary alphabet, ``hard``.
+        reset: ``soft`` or, for a Binary or Ternary alphabet, ``hard``: V = 0 where a spike was emitted.
         detach_reset: leave the reset out of the gradient.
+        reset_gain: what a soft reset subtracts, in spikes. ``1 / (1 - 1 / tau)`` is the reset of a neuron that
+            subtracts one step late, after the leak (snnTorch's ``Leaky``); such a neuron trains on the reference.
+        input_gain: what currents are multiplied by first; absorbed into the weights like s.
         surrogate: pseudo-derivative g(u).
 
     Raises:
         ConfigurationError: a parameter is out of its range.
     """
+
+    settings: ClassVar[Mapping[str, Any]] = {}
+    """Options that the class sets where its user does not."""
+    fixed: ClassVar[Mapping[str, Any]] = {}
+    """Those of them that make it what it is: setting one to anything else is an error."""
+    refusal: ClassVar[str] = ""
+    """Why no integer program can compute this neuron; empty where one can."""
+    calibrates: ClassVar[bool] = True
+    """Whether `shiftlif.network.calibrate` may choose the scale."""
+
+    def __init_subclass__(
+        cls, *, defaults: Mapping[str, Any] | None = None, fixed: Mapping[str, Any] | None = None
+    ) -> None:
+        """A member of the family names what it sets: ``class IF(LIF, fixed={"tau": math.inf, ...})``."""
+        super().__init_subclass__()
+        cls.fixed = {**cls.fixed, **(fixed or {})}
+        cls.settings = {**cls.settings, **(defaults or {}), **cls.fixed}
 
     def __init__(
         self,
@@ -59,6 +83,8 @@ class SpikingNeuron(nn.Module):
         decay_input: bool = True,
         reset: str = "soft",
         detach_reset: bool = False,
+        reset_gain: float = 1.0,
+        input_gain: float = 1.0,
         surrogate: Surrogate | None = None,
     ) -> None:
         super().__init__()
@@ -76,10 +102,15 @@ class SpikingNeuron(nn.Module):
             raise ConfigurationError("tau=inf with decay_input=True lets no input in; use decay_input=False")
         if reset not in ("soft", "hard"):
             raise ConfigurationError(f"reset must be 'soft' or 'hard', got {reset!r}")
-        if reset == "hard" and alphabet.levels != (0.0, 1.0):
+        if reset == "hard" and alphabet.levels not in HARD_RESET:
             raise ConfigurationError(
-                f"hard reset is defined for the Binary alphabet, got {alphabet.name}; use 'soft'"
+                f"hard reset is defined for the Binary and the Ternary alphabet, got {alphabet.name}; use 'soft'"
             )
+        if not 0 < reset_gain < math.inf or (reset == "hard" and reset_gain != 1):
+            wanted = "1 with a hard reset" if reset == "hard" else "positive and finite"
+            raise ConfigurationError(f"reset_gain must be {wanted}, got {reset_gain!r}")
+        if not 0 < input_gain < math.inf:
+            raise ConfigurationError(f"input_gain must be positive and finite, got {input_gain!r}")
         if channels is not None and channels < 1:
             raise ConfigurationError(f"channels must be at least 1 or None, got {channels!r}")
         if learnable_scale and scale_power_of_two and 2.0 ** math.floor(math.log2(high)) < low:
@@ -92,6 +123,8 @@ class SpikingNeuron(nn.Module):
         self.decay_input = decay_input
         self.reset = reset
         self.detach_reset = detach_reset
+        self.reset_gain = float(reset_gain)
+        self.input_gain = float(input_gain)
         self.scale: Tensor = nn.Parameter(
             torch.full((1 if channels is None else channels,), float(scale)), requires_grad=learnable_scale
         )
@@ -100,6 +133,21 @@ class SpikingNeuron(nn.Module):
             self.decay_logit = nn.Parameter(torch.tensor(-math.log(tau - 1)))
         self.register_buffer("fixed_decay", torch.tensor(1.0 / tau), persistent=True)
         self.fixed_decay: Tensor
+
+    @classmethod
+    def with_settings(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        """``options`` completed by `settings`.
+
+        Raises:
+            ConfigurationError: an option contradicts what is fixed.
+        """
+        for name, value in cls.fixed.items():
+            if options.get(name, value) != value:
+                raise ConfigurationError(
+                    f"{cls.__name__} has {name}={value!r} by definition, got {options[name]!r}; leave it out, or "
+                    "take another neuron"
+                )
+        return {**cls.settings, **options}
 
     def effective_scale(self) -> Tensor:
         """s as it is used: kept in ``scale_range`` and, where asked for, a power of two; ``[1]`` or ``[C]``."""
@@ -128,6 +176,16 @@ class SpikingNeuron(nn.Module):
         decay = float(self.decay().detach())
         return math.inf if decay == 0 else 1.0 / decay
 
+    @torch.no_grad()
+    def round_tau(self) -> float:
+        """Fix tau at the nearest power of two, which a leak by shift needs, and return it; fine-tune afterwards."""
+        tau = self.tau
+        if not math.isinf(tau):
+            tau = 2.0 ** round(math.log2(tau))
+            self.decay_logit = None
+            self.fixed_decay.fill_(1.0 / tau)
+        return tau
+
     @property
     def learnable_scale(self) -> bool:
         """Whether the scale is trained."""
@@ -146,6 +204,8 @@ class SpikingNeuron(nn.Module):
             self.decay_input,
             self.reset,
             self.detach_reset,
+            self.reset_gain,
+            self.input_gain,
         )
 
     def forward(self, currents: Tensor) -> Tensor:
@@ -180,83 +240,3 @@ class SpikingNeuron(nn.Module):
             f"{self.alphabet.name}, tau={self.tau:g}, decay_input={self.decay_input}, reset={self.reset}, "
             f"surrogate={self.surrogate}, learnable_scale={self.learnable_scale}"
         )
-
-
-class ShiftLIF(SpikingNeuron):
-    """Letters ``{0, 2^-K, ..., 1/2, 1}`` times s: a synapse is a shift and an add (arXiv:2605.01866)."""
-
-    def __init__(
-        self, K: int = 3, placement: str = "nearest", *, signed: bool = False, **options: Any
-    ) -> None:
-        super().__init__(PowerOfTwo(K, placement, signed=signed), **{"learnable_scale": True, **options})
-
-
-class QBLIF(SpikingNeuron):
-    """Counts ``0 ... L`` times a learnable scale that is absorbed after training (arXiv:2604.25688)."""
-
-    def __init__(self, L: int = 4, placement: str = "nearest", **options: Any) -> None:
-        super().__init__(Uniform(L, placement), **{"learnable_scale": True, "scale": 0.5, **options})
-
-
-class IntLIF(SpikingNeuron):
-    """Counts ``0 ... L`` with a fixed scale of 1 (I-LIF, arXiv:2407.20708)."""
-
-    def __init__(self, L: int = 4, placement: str = "nearest", **options: Any) -> None:
-        super().__init__(Uniform(L, placement), **options)
-
-
-class LIF(SpikingNeuron):
-    """The binary neuron; ``scale`` is its threshold and its spike's height.
-
-    Its surrogate is ATan unless given: with one boundary a bump there trains better than ReLSG-ET's range.
-    """
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(Binary(), **{"surrogate": ATan(), **options})
-
-
-class ShiftLIFNeuron(SpikingNeuron):
-    """The neuron under the names of the description this project started from.
-
-    ``ShiftLIFNeuron(n_levels=4, tau=2.0, threshold=1.0)``; ``forward(x, v_prev)`` returns
-    ``(spikes, v)``. It is ``Uniform(n_levels - 1)`` with a learnable scale kept in ``[2^-8, 1]`` and
-    rounded to a power of two; for the power-of-two letters of ShiftLIF proper use `ShiftLIF`.
-
-    Args:
-        n_levels: number of letters, 0 included (2 to 128).
-        tau: time constant in steps.
-        threshold: twice the initial scale, in ``[2^-7, 2]``; 1.0 gives the sketch's initial 0.5.
-        options: further options of `SpikingNeuron`.
-    """
-
-    def __init__(self, n_levels: int = 4, tau: float = 2.0, threshold: float = 1.0, **options: Any) -> None:
-        if isinstance(n_levels, bool) or not isinstance(n_levels, int) or not 2 <= n_levels <= MAX_L + 1:
-            raise ConfigurationError(
-                f"n_levels must be a whole number from 2 to {MAX_L + 1}, got {n_levels!r}"
-            )
-        if not 2**-7 <= threshold <= 2:
-            raise ConfigurationError(f"threshold must lie in [2^-7, 2], got {threshold!r}")
-        defaults: dict[str, Any] = {
-            "scale": threshold / 2,
-            "learnable_scale": True,
-            "scale_power_of_two": True,
-            "scale_range": (2.0**-8, 1.0),
-        }
-        super().__init__(Uniform(n_levels - 1), tau=tau, **{**defaults, **options})
-        self.n_levels = n_levels
-        self.threshold = threshold
-
-    def forward(self, x: Tensor, v_prev: Tensor | None = None) -> Any:
-        """One step ``(x, v_prev) -> (spikes, v)``; without ``v_prev`` a sequence ``[T, B, ...] -> spikes``."""
-        if v_prev is None:
-            return super().forward(x)
-        return self.step(x, v_prev)
-
-
-NEURONS: dict[str, type[SpikingNeuron]] = {
-    "ShiftLIF": ShiftLIF,
-    "QBLIF": QBLIF,
-    "IntLIF": IntLIF,
-    "LIF": LIF,
-}
-"""Names a configuration file may use."""

@@ -1,8 +1,8 @@
 """Absorption: every scale goes into weights, so synapses see letters only (SPEC 5).
 
 ``W S = (s W) q``: a neuron's scale s multiplies the next layer's weights and divides its own input
-weights and bias. Batch normalisation folds first, the divisor of average pooling goes the way of a
-scale, dropout disappears.
+weights and bias, which its input gain multiplies. Batch normalisation folds first, the divisor of
+average pooling goes the way of a scale, dropout disappears.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from shiftlif.errors import CompileError
 from shiftlif.network import Network, Residual, require_network
-from shiftlif.neuron import SpikingNeuron
+from shiftlif.neuron import SpikingNeuron, refusal
 from shiftlif.quantize.pooling import AVERAGE, MAXIMUM, SumPool, pooling_window
 from shiftlif.quantize.shapes import layer_shapes
 
@@ -52,6 +52,7 @@ def absorb(network: Network) -> Network:
         CompileError: a layer cannot be absorbed; the message names it and says what to use instead.
     """
     require_network(network)
+    _check_dynamics(network)
     seen: dict[int, str] = {}
     for name, layer in network.named_layers():
         if id(layer) in seen:
@@ -91,10 +92,11 @@ def absorb_scales_to_weights(model: Network) -> Network:
 
 def check_absorbed(network: Network) -> None:
     """Raise a CompileError naming the first layer that still holds a scale."""
+    _check_dynamics(network)
     for name, layer in network.named_layers():
         if isinstance(layer, SpikingNeuron):
             scale = layer.effective_scale().detach()
-            if layer.learnable_scale or bool((scale != 1).any()):
+            if layer.learnable_scale or layer.input_gain != 1 or bool((scale != 1).any()):
                 raise CompileError(
                     f"layer {name} still holds a scale ({scale.flatten()[0].item():g}); call absorb(network) first"
                 )
@@ -102,6 +104,13 @@ def check_absorbed(network: Network) -> None:
             raise CompileError(
                 f"layer {name} ({type(layer).__name__}) is not folded into weights; call absorb(network) first"
             )
+
+
+def _check_dynamics(network: Network) -> None:
+    for name, layer in network.named_layers():
+        reason = refusal(layer)
+        if reason is not None:
+            raise CompileError(f"layer {name} ({type(layer).__name__}) cannot be compiled: {reason}")
 
 
 def _absorb_layers(
@@ -201,9 +210,11 @@ def _absorb_neuron(path: str, neuron: SpikingNeuron, wire: _Wire) -> _Wire:
         )
     scale = neuron.effective_scale().detach().clone()
     synapse = wire.synapse
-    synapse.weight.div_(scale.view(-1, *(1,) * (synapse.weight.ndim - 1)))
+    divisor = scale / neuron.input_gain
+    synapse.weight.div_(divisor.view(-1, *(1,) * (synapse.weight.ndim - 1)))
     assert synapse.bias is not None
-    synapse.bias.div_(scale)
+    synapse.bias.div_(divisor)
+    neuron.input_gain = 1.0
     neuron.scale = nn.Parameter(torch.ones_like(scale[:1]), requires_grad=False)
     neuron.channels = None
     neuron.scale_power_of_two = False

@@ -164,6 +164,7 @@ class IntegerNeuron(_Integrator):
         surrogate: g(u) for the backward pass.
         reset: ``soft`` or ``hard``.
         detach_reset: leave the reset out of the gradient.
+        reset_gain: how many letters ``resets`` subtracts; the gradient of the reset follows it.
         bias_limit: integer biases are clamped to this magnitude.
         wide: compute in float64.
     """
@@ -181,6 +182,7 @@ class IntegerNeuron(_Integrator):
         surrogate: Surrogate,
         reset: str,
         detach_reset: bool,
+        reset_gain: float,
         bias_limit: float,
         wide: bool,
     ) -> None:
@@ -194,6 +196,7 @@ class IntegerNeuron(_Integrator):
         self.surrogate = surrogate
         self.reset = reset
         self.detach_reset = detach_reset
+        self.reset_gain = reset_gain
 
     def run(self, currents: Tensor, membrane: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Integer letters, last membrane and all membranes, like `SpikingNeuron.run`."""
@@ -226,7 +229,7 @@ class IntegerNeuron(_Integrator):
                 amount = torch.where(letter != 0, v, torch.zeros_like(v))
         if not self.detach_reset:
             # Backward, the rounded reset follows the letter it stands for.
-            real = letter * 2.0**-self.alphabet.fraction_bits / unit
+            real = letter * (self.reset_gain * 2.0**-self.alphabet.fraction_bits) / unit
             amount = amount + (real - real.detach())
         return v - amount
 

@@ -108,7 +108,12 @@ def _prepare_layers(
     return wire
 
 
-def _geometry(layer: Synapse) -> dict[str, object] | None:
+def convolution_geometry(layer: Synapse) -> dict[str, object] | None:
+    """Stride, padding, dilation and groups of a convolution as `shiftlif.program.Conv` names them; None for Linear.
+
+    Raises:
+        CompileError: it pads unevenly.
+    """
     if isinstance(layer, nn.Linear):
         return None
     rank = layer.weight.ndim - 2
@@ -138,7 +143,7 @@ def _synapse(
             f"layer {path} follows layer {wire.path}, which has weights too; put a neuron between them"
         )
     try:
-        geometry = _geometry(layer)
+        geometry = convolution_geometry(layer)
     except CompileError as error:
         raise CompileError(f"layer {path}: {error}") from None
     delta = weight_unit(layer.weight, bits, per_channel=per_channel)
@@ -157,8 +162,8 @@ def _leak_shift(path: str, tau: float) -> int | None:
     shift = round(math.log2(tau))
     if abs(tau - 2.0**shift) > 1e-6 * tau:
         raise CompileError(
-            f"layer {path}: tau is {tau:g}, but a leak by shift needs a power of two; "
-            f"train with tau {2.0**shift:g} or round it and fine-tune"
+            f"layer {path}: tau is {tau:g}, but a leak by shift needs a power of two; train with tau {2.0**shift:g} "
+            f"(beta = 1 - 1/tau = {1 - 2.0**-shift:g}), or call round_tau() on the neuron and fine-tune"
         )
     return shift
 
@@ -172,9 +177,10 @@ def _neuron(path: str, neuron: SpikingNeuron, wire: _Wire) -> tuple[IntegerNeuro
     input_gain = 2.0**-leak_shift if neuron.decay_input and leak_shift is not None else 1.0
     boundaries = torch.tensor(alphabet.boundaries, dtype=torch.float64, device=synapse.delta.device)
     levels = torch.tensor(alphabet.levels, dtype=torch.float64, device=synapse.delta.device)
+    subtracted = levels * neuron.reset_gain
 
     # Coarsen the unit of channels whose tables would not fit, then refine all by one current shift.
-    reach = float(max(boundaries.abs().max(), levels.abs().max()))
+    reach = float(max(boundaries.abs().max(), subtracted.abs().max()))
     synapse.delta.clamp_(min=reach / (LARGEST_TABLE * wire.unit * input_gain))
     unit = synapse.delta.double() * wire.unit * input_gain
     smallest = float(boundaries.abs().min())
@@ -192,13 +198,14 @@ def _neuron(path: str, neuron: SpikingNeuron, wire: _Wire) -> tuple[IntegerNeuro
         wire.bias * input_gain,
         unit,
         torch.ceil(boundaries / unit.unsqueeze(1)),
-        torch.floor(levels / unit.unsqueeze(1) + 0.5),
+        torch.floor(subtracted / unit.unsqueeze(1) + 0.5),
         leak_shift=leak_shift,
         current_shift=shift,
         alphabet=alphabet,
         surrogate=neuron.surrogate,
         reset=neuron.reset,
         detach_reset=neuron.detach_reset,
+        reset_gain=neuron.reset_gain,
         bias_limit=float(current),
         wide=bound >= EXACT_FLOAT32,
     )
