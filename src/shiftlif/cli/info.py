@@ -13,12 +13,22 @@ from shiftlif.cli.output import show_json, show_pairs, show_table
 
 def info(
     program: Annotated[Path, typer.Argument(help="Model file (program.safetensors).")],
+    vectors: Annotated[
+        Path | None,
+        typer.Option(help="Golden vectors (.npz): also show what their inputs cost, energy included."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of tables.")] = False,
 ) -> None:
-    """Show a program: operations, shapes, bytes, proven ranges, digest and provenance."""
+    """Show a program: operations, shapes, bytes, proven ranges, digest and provenance.
+
+    How often neurons fire depends on the input, and so does the cost: it is counted over the inputs of --vectors.
+    """
     from shiftlif.program import load
 
-    description = describe(load(program))
+    loaded = load(program)
+    description = describe(loaded)
+    if vectors is not None:
+        description |= priced(loaded, vectors)
     if as_json:
         show_json(description)
         return
@@ -37,10 +47,13 @@ def info(
             for row in description["operations"]
         ],
     )
-    head = {name: value for name, value in description.items() if name not in ("operations", "metadata")}
+    apart = ("operations", "metadata", "cost", "energy", "energy constants")
+    head = {name: value for name, value in description.items() if name not in apart}
     show_pairs("program", {name: _text(value) for name, value in head.items()})
     if description["metadata"]:
         show_pairs("provenance", {name: _text(value) for name, value in description["metadata"].items()})
+    if vectors is not None:
+        _show_cost(description["cost"], description["energy"])
 
 
 def describe(program: Any) -> dict[str, Any]:
@@ -77,6 +90,63 @@ def describe(program: Any) -> dict[str, Any]:
         "operations": operations,
         "metadata": program.metadata,
     }
+
+
+def priced(program: Any, vectors: Path) -> dict[str, Any]:
+    """Cost and energy per inference over the inputs of golden vectors, JSON-able."""
+    from dataclasses import asdict
+
+    from shiftlif.program import GoldenVectors, measure
+    from shiftlif.program.energy import energy
+    from shiftlif.program.energy_constants import ENERGY_CONSTANTS
+
+    golden = GoldenVectors.load(vectors)
+    cost = measure(program, golden.inputs, golden.steps)
+    return {
+        "cost": cost.to_dict(),
+        "energy": energy(cost).to_dict(),
+        "energy constants": {name: asdict(constant) for name, constant in ENERGY_CONSTANTS.items()},
+    }
+
+
+def _show_cost(cost: dict[str, Any], energy: dict[str, Any]) -> None:
+    totals, nanojoules = cost["totals"], energy["nanojoules"]
+    show_table(
+        f"cost per inference, mean of {cost['samples']} samples, {cost['steps']} steps",
+        (
+            "operation",
+            "events",
+            "synaptic operations",
+            "adds",
+            "shifts",
+            "compares",
+            "pJ arithmetic",
+            "pJ memory",
+        ),
+        [
+            (
+                layer["name"],
+                *(
+                    f"{layer[name]:,.0f}"
+                    for name in ("events", "synaptic_operations", "adds", "shifts", "compares")
+                ),
+                f"{priced['arithmetic']['total']:,.0f}",
+                f"{priced['memory']['total']:,.0f}",
+            )
+            for layer, priced in zip(cost["layers"], energy["layers"], strict=True)
+        ],
+    )
+    show_pairs(
+        "energy per inference (modelled, not measured: docs/energy.md)",
+        {
+            "events per neuron and step": f"{cost['events_per_neuron_step']:.3f}",
+            "synaptic operations": f"{totals['synaptic_operations']:,.0f}",
+            "arithmetic, 45 nm": f"{nanojoules['arithmetic']:,.2f} nJ",
+            "with memory, event by event": f"{nanojoules['memory']:,.2f} nJ",
+            "with memory, dense": f"{nanojoules['memory_reuse']:,.2f} nJ",
+            "naive (float32, neurons free; only to compare with papers)": f"{nanojoules['naive']:,.2f} nJ",
+        },
+    )
 
 
 def _text(value: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,11 @@ from shiftlif.cli.compile import prepared_beside
 from shiftlif.cli.output import show_pairs
 from shiftlif.errors import ConfigurationError, ModelFileError
 from shiftlif.program.storage import PROGRAM
+
+if TYPE_CHECKING:
+    from shiftlif.network import Network
+    from shiftlif.program import IntegerProgram
+    from shiftlif.training.batches import Data
 
 
 def verify(
@@ -52,14 +57,9 @@ def _with_vectors(path: Path, vectors: Path) -> None:
 
 
 def _with_run(folder: Path, source: Path | None) -> None:
-    import safetensors.torch
-    from safetensors import SafetensorError
-
     from shiftlif.compile import verify as compare
     from shiftlif.program import load
-    from shiftlif.program.storage import read_file
     from shiftlif.quantize import absorb
-    from shiftlif.training.deployment import prepared_for
     from shiftlif.training.runs import load_run, use_threads
 
     run = load_run(folder)
@@ -68,13 +68,7 @@ def _with_run(folder: Path, source: Path | None) -> None:
         raise ConfigurationError(f"run {folder} is not compiled yet: shiftlif compile {folder}")
     program = load(folder / PROGRAM)
     data = run.data(source=source)
-    try:
-        prepared = prepared_for(absorb(run.network), data, int(program.metadata["weight_bits"]))
-        prepared.load_state_dict(safetensors.torch.load(read_file(prepared_beside(folder / PROGRAM))))
-    except (SafetensorError, RuntimeError, KeyError, TypeError) as error:
-        raise ModelFileError(
-            f"{prepared_beside(folder / PROGRAM)}: does not fit the run ({error}); compile it again"
-        ) from error
+    prepared = stored_prepared(absorb(run.network), data, program, folder / PROGRAM)
     proof = compare(prepared, program, data.frames("test"), steps=data.steps)
     show_pairs(
         "verified: the program equals the prepared network",
@@ -85,3 +79,25 @@ def _with_run(folder: Path, source: Path | None) -> None:
             "membranes": f"{proof.membranes:,}",
         },
     )
+
+
+def stored_prepared(absorbed: Network, data: Data, program: IntegerProgram, file: Path) -> Network:
+    """The prepared network that a run's program was converted from, fine-tuned as it was; shared with ``behaviour``.
+
+    Raises:
+        ModelFileError: its weights beside ``file`` are missing, damaged, or those of another run.
+    """
+    import safetensors.torch
+    from safetensors import SafetensorError
+
+    from shiftlif.program.storage import read_file
+    from shiftlif.training.deployment import prepared_for
+
+    try:
+        prepared = prepared_for(absorbed, data, int(program.metadata["weight_bits"]))
+        prepared.load_state_dict(safetensors.torch.load(read_file(prepared_beside(file))))
+    except (SafetensorError, RuntimeError, KeyError, TypeError) as error:
+        raise ModelFileError(
+            f"{prepared_beside(file)}: does not fit the run ({error}); compile it again"
+        ) from error
+    return prepared

@@ -8,7 +8,8 @@ Counting rules, all averages per inference:
   step, and at every step otherwise. It is never free.
 - A neuron pays at every step: leak (shift, subtraction), current (shift when not 0, add), bias where not 0,
   one compare per threshold, and one subtraction per letter emitted with a soft reset.
-- No rule contains a multiplication, so there is none to count. Operations are not joules.
+- No rule contains a multiplication, so there is none to count. Operations are not joules;
+  `shiftlif.program.energy` prices them by published models.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shiftlif.program.interpreter import run, static_wires, step
+from shiftlif.program.interpreter import run, step
 from shiftlif.program.operations import (
     Accumulate,
     Add,
     Conv,
+    Flatten,
     Linear,
     MaxPool,
     Neuron,
@@ -52,6 +54,7 @@ class LayerCost:
     Attributes:
         name: the operation.
         kind: its kind.
+        channels: of its output.
         neurons: how many integrators with a threshold it has.
         events: of a Neuron, non-zero letters emitted; of a synapse, non-zero inputs that arrive.
         synaptic_operations: events times connections.
@@ -63,10 +66,20 @@ class LayerCost:
         state_bytes: membranes or read-out sums, stored once.
         weight_bytes_read: weight bytes fetched when every synaptic operation fetches its weight.
         state_bytes_moved: state bytes read and written.
+        dense_operations: of a synapse, connections times evaluations: the products of an evaluation that skips none.
+        values_read: of a synapse, values that arrive, zeros included.
+        values_written: values that leave, zeros included.
+        evaluations: how often it is computed per inference: once where its input does not change, else at every step.
+        direct: it depends on the program's input through no neuron: the direct-coded first layer.
+        weight_bits: of a synapse.
+        input_bits: of a synapse, the code of a value that arrives: of letters their index, else two's complement.
+        event_bits: as ``input_bits``, of a value known not to be 0; at least 1.
+        value_bits: as ``input_bits``, of the value itself: a multiplier's operand.
     """
 
     name: str
     kind: str
+    channels: int = 0
     neurons: int = 0
     events: float = 0.0
     synaptic_operations: float = 0.0
@@ -78,6 +91,24 @@ class LayerCost:
     state_bytes: int = 0
     weight_bytes_read: float = 0.0
     state_bytes_moved: float = 0.0
+    dense_operations: float = 0.0
+    values_read: float = 0.0
+    values_written: float = 0.0
+    evaluations: int = 0
+    direct: bool = False
+    weight_bits: int = 0
+    input_bits: int = 0
+    event_bits: int = 0
+    value_bits: int = 0
+
+
+COUNTS = ("events", "synaptic_operations", "adds", "shifts", "compares", "weight_bytes_read")
+"""Fields of `LayerCost` that depend on the samples."""
+DESCRIPTIONS = (
+    *("name", "kind", "channels", "evaluations", "direct"),
+    *("weight_bits", "input_bits", "event_bits", "value_bits"),
+)
+"""Fields of `LayerCost` that have no sum over layers."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +133,8 @@ class Cost:
 
     @property
     def totals(self) -> dict[str, float]:
-        """Every numeric field of `LayerCost`, summed; ``events`` counts emitted letters only."""
-        names = [f.name for f in fields(LayerCost) if f.name not in ("name", "kind")]
+        """Every field of `LayerCost` that is a count, summed; ``events`` counts emitted letters only."""
+        names = [f.name for f in fields(LayerCost) if f.name not in DESCRIPTIONS]
         return {**{name: self.total(name) for name in names}, "events": self._emitted()}
 
     def _emitted(self) -> float:
@@ -173,12 +204,15 @@ def measure(program: IntegerProgram, x: npt.NDArray[np.int8], steps: int | None 
     )  # refuses what cannot be run before anything is counted
     count = x.shape[0] if sequence else (steps or program.steps)
     samples = x.shape[1] if sequence else x.shape[0]
-    costs = {op.name: _fixed(program, op, count) for op in program.operations[1:]}
+    direct = direct_operations(program)
+    costs = {
+        op.name: _fixed(program, op, count, op.name in direct, sequence) for op in program.operations[1:]
+    }
     for start in range(0, samples, CHUNK):
         chunk = x[:, start : start + CHUNK] if sequence else x[start : start + CHUNK]
         _count_chunk(program, chunk, sequence, count, costs)
     for cost in costs.values():
-        for name in ("events", "synaptic_operations", "adds", "shifts", "compares", "weight_bytes_read"):
+        for name in COUNTS:
             setattr(cost, name, getattr(cost, name) / samples)
     return Cost(tuple(costs.values()), count, samples)
 
@@ -187,17 +221,29 @@ def _count_chunk(
     program: IntegerProgram, x: npt.NDArray[np.int8], sequence: bool, steps: int, costs: dict[str, LayerCost]
 ) -> None:
     state = initial_state(program, x.shape[1] if sequence else x.shape[0])
-    once = set() if sequence else set(static_wires(program, x))
     for t in range(steps):
         _, state, wires = step(program, x[t] if sequence else x, state)
         for operation in program.operations[1:]:
-            if t == 0 or operation.name not in once:
+            if t < costs[operation.name].evaluations:
                 _count(program, operation, wires, costs[operation.name])
 
 
-def _fixed(program: IntegerProgram, operation: Operation, steps: int) -> LayerCost:
+def direct_operations(program: IntegerProgram) -> frozenset[str]:
+    """The operations that depend on the input through no Neuron or Accumulate, the Input included."""
+    names = {program.input.name}
+    for op in program.operations[1:]:
+        if not isinstance(op, (Neuron, Accumulate)) and names.issuperset(sources_of(op)):
+            names.add(op.name)
+    return frozenset(names)
+
+
+def _fixed(
+    program: IntegerProgram, operation: Operation, steps: int, direct: bool, sequence: bool
+) -> LayerCost:
     """What does not depend on the samples."""
     cost = LayerCost(operation.name, kind_of(operation), weight_bytes=weight_bytes_of(operation))
+    cost.channels = program.shapes()[operation.name][0]
+    cost.direct, cost.evaluations = direct, 1 if direct and not sequence else steps
     cost.table_bytes = sum(
         4 * array.size for field, array in arrays_of(operation).items() if field != "weight"
     )
@@ -208,7 +254,34 @@ def _fixed(program: IntegerProgram, operation: Operation, steps: int) -> LayerCo
     elif isinstance(operation, Accumulate):
         cost.state_bytes = 4 * elements
     cost.state_bytes_moved = float(2 * steps * cost.state_bytes)
+    cost.values_written = float(elements * cost.evaluations)
+    if isinstance(operation, (Linear, Conv)):
+        source = program.shapes()[operation.source]
+        cost.dense_operations = float(fan_out(operation, source).sum() * cost.evaluations)
+        cost.values_read = float(prod(source) * cost.evaluations)
+        cost.weight_bits = operation.weight_bits
+        cost.input_bits, cost.event_bits, cost.value_bits = _widths(program, operation.source)
     return cost
+
+
+def _widths(program: IntegerProgram, wire: str) -> tuple[int, int, int]:
+    """Bits of a value on a wire: its code, its code when it is not 0, and the value itself."""
+    reached = program.ranges[wire]
+    value = max(reached.high.bit_length(), (-reached.low - 1).bit_length() if reached.low < 0 else 0)
+    value = max(1, value + (reached.low < 0))
+    letters = _letters(program, wire)
+    if letters is None:
+        return value, value, value
+    return (letters - 1).bit_length(), max(1, (letters - 2).bit_length()), value
+
+
+def _letters(program: IntegerProgram, wire: str) -> int | None:
+    """How many letters can be on a wire; None where it carries sums or the input."""
+    operation = next(op for op in program.operations if op.name == wire)
+    if isinstance(operation, Neuron):
+        return len(operation.letters)
+    # a sum of letters is none, and MaxPool is a SumPool by inheritance
+    return _letters(program, operation.source) if isinstance(operation, (MaxPool, Flatten)) else None
 
 
 def _count(
