@@ -150,6 +150,42 @@ def test_info_shows_operations_and_provenance(program):
     assert described["metadata"]["weight_bits"] == 8
 
 
+def test_info_prices_the_inputs_of_golden_vectors(made, program):
+    text = call("info", program, "--vectors", made[0] / "v.npz").output
+    assert "mean of 16 samples, 2 steps" in text
+    assert "not measured" in text
+    described = json.loads(call("info", program, "--vectors", made[0] / "v.npz", "--json").stdout)
+    layers = described["cost"]["layers"]
+    assert [row["name"] for row in described["energy"]["layers"]] == [row["name"] for row in layers]
+    assert described["cost"]["totals"]["adds"] == sum(row["adds"] for row in layers) > 0
+    assert 0 < described["energy"]["nanojoules"]["arithmetic"] < described["energy"]["nanojoules"]["memory"]
+    assert described["energy constants"]["add32"]["value"] == 0.1
+
+
+def test_behaviour_compares_the_float_network_with_the_compiled_one(made):
+    text = call("behaviour", made[0]).output
+    assert "int8 (compiled, 1 epochs of fine-tuning)" in text
+    assert "Brier score" in text
+    found = json.loads(call("behaviour", made[0], "--json").stdout)
+    assert (found["bits"], found["compiled"], found["qat_epochs"], found["steps"]) == (8, True, 1, 2)
+    assert [layer["name"] for layer in found["layers"]] == ["shiftlif1", "shiftlif2"]
+    # the same accuracies that training and compiling reported on the test part
+    for network, label in (("original", "test accuracy"), ("quantised", "integer")):
+        accuracy = f"{100 * found[network]['accuracy']:.2f} %"
+        lines = (made[1] + made[2]).splitlines()
+        assert any(label in line and accuracy in line for line in lines), (label, accuracy)
+
+
+def test_behaviour_quantises_with_other_bits_and_on_the_validation_part(made):
+    found = json.loads(call("behaviour", made[0], "--bits", 4, "--part", "val", "--json").stdout)
+    assert (found["bits"], found["compiled"], found["part"]) == (4, False, "val")
+    fine = json.loads(call("behaviour", made[0], "--part", "val", "--json").stdout)
+    assert found["samples"] == fine["samples"] < 359
+    assert found["layers"][0]["agreement"] < 1
+    refused = call("behaviour", made[0], "--part", "train")
+    assert (refused.exit_code, "expected one of val, test" in refused.stderr) == (2, True)
+
+
 def test_the_provenance_lets_the_run_be_repeated(made, program):
     metadata = load_program(program).metadata
     assert metadata["dataset"] == "digits"
@@ -164,6 +200,22 @@ def test_datasets_says_what_is_missing(monkeypatch):
     assert "digits" in text
     assert "set SHIFTLIF_DATA" in text
     assert any(row["name"] == "wiar" for row in json.loads(call("datasets", "--json").stdout))
+
+
+def test_datasets_fetches_what_it_may_and_says_what_to_do_for_the_rest(monkeypatch, tmp_path):
+    monkeypatch.setenv("SHIFTLIF_DATA", str(tmp_path))
+    text = call("datasets").output
+    assert "shiftlif datasets --fetch gsc35" in text
+    assert "to be fetched by hand" in text
+    (tmp_path / "gsc35").mkdir()
+    (tmp_path / "gsc35" / "testing_list.txt").touch()
+    result = call("datasets", "--fetch", "gsc35")
+    assert result.exit_code == 0, result.output
+    assert "CC BY 4.0" in result.output
+    assert "nothing, all was there" in result.output
+    refused = call("datasets", "--fetch", "aril")
+    assert refused.exit_code == 2
+    assert "cannot be fetched automatically; download the archive that https" in refused.stderr
 
 
 @pytest.mark.parametrize(
@@ -268,7 +320,7 @@ from typer.testing import CliRunner
 from shiftlif.cli.app import app
 
 program, samples, vectors = sys.argv[1:]
-for words in (["run", program, samples], ["info", program], ["datasets"], ["train", "--help"],
+for words in (["run", program, samples], ["info", program, "--vectors", vectors], ["datasets"], ["train", "--help"],
               ["verify", program, "--vectors", vectors]):
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, (words, result.output, result.exception)

@@ -172,6 +172,10 @@ def test_calibration_refuses_non_finite_batches():
         ("conv1d", (90, 128)),
         ("conv2d", (1, 28, 28)),
         ("conv2d", (2, 34, 34)),
+        ("lenet", (6, 128)),
+        ("lenet", (342, 500)),
+        ("lenet", (1, 8, 8)),
+        ("lenet", (2, 34, 34)),
     ],
 )
 def test_edge_networks_stay_under_their_parameter_limit(model, shape):
@@ -182,7 +186,14 @@ def test_edge_networks_stay_under_their_parameter_limit(model, shape):
 
 @pytest.mark.parametrize(
     ("model", "shape"),
-    [("dense", (90, 128)), ("conv1d", (1, 8, 8)), ("conv2d", (6, 128)), ("conv1d", (3, 8))],
+    [
+        ("dense", (90, 128)),
+        ("conv1d", (1, 8, 8)),
+        ("conv2d", (6, 128)),
+        ("conv1d", (3, 8)),
+        ("lenet", (3, 2)),
+        ("lenet", (9,)),
+    ],
 )
 def test_edge_networks_refuse_samples_of_another_form(model, shape):
     with pytest.raises(ConfigurationError, match=f"model {model}"):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shiftlif.errors import ConfigurationError
-from shiftlif.neuron import LIF, QBLIF, IntLIF, ShiftLIF
+from shiftlif.neuron import LIF, NEURONS, QBLIF, IntLIF, ShiftLIF
 from shiftlif.surrogate import ATan, Rectangle, ReLSGET
 from shiftlif.training.config import (
     NeuronConfig,
@@ -119,8 +119,44 @@ def test_surrogates_are_built_by_name():
         {"kind": "QBLIF", "L": 0},
         {"tau": 0.5},
         {"kind": "ShiftLIF", "reset": "hard"},
+        {"kind": "QuantReLU", "tau": 2.0},
+        {"kind": "QuantReLU", "bits": 9},
+        {"kind": "ReLU", "scale": 2.0},
+        {"kind": "ReLU", "surrogate": "atan"},
+        {"kind": "IF", "tau": 2.0},
+        {"kind": "GLIF", "scale": 2.0},
+        {"kind": "CLIF", "reset": "hard"},
     ],
 )
 def test_a_parameter_that_does_not_fit_is_refused_before_a_network_is_built(values):
     with pytest.raises(ConfigurationError):
-        NeuronConfig(**values).build()
+        NeuronConfig(**values).build(steps=4)
+
+
+def test_a_field_of_another_kind_is_refused_with_the_kinds_that_have_it():
+    with pytest.raises(ConfigurationError, match="neuron LIF has no bits; it belongs to QuantReLU"):
+        NeuronConfig(kind="LIF", bits=4).build()
+
+
+def test_an_unknown_kind_is_refused_with_those_there_are():
+    with pytest.raises(
+        ConfigurationError, match=r"neuron\.kind: there is no such neuron; .* PLIF, .* got 'Lif'"
+    ):
+        check(TrainingConfig, {"dataset": "d", "neuron": {"kind": "Lif"}})
+
+
+@pytest.mark.parametrize("kind", NEURONS)
+def test_every_kind_of_the_family_resolves_to_the_neuron_it_builds(kind):
+    config = NeuronConfig(kind=kind)
+    resolved = config.resolved(steps=3)
+    assert str(resolved.build(steps=3)()) == str(config.build(steps=3)())
+    assert resolved.resolved(steps=3) == resolved
+    assert NeuronConfig.model_validate(resolved.model_dump()) == resolved
+    taken = resolved.model_dump(exclude_none=True)
+    assert ("tau" in taken) == (kind not in ("GLIF", "PSN", "ReLU", "QuantReLU"))
+
+
+@pytest.mark.parametrize("kind", ["GLIF", "PSN"])
+def test_a_kind_that_depends_on_the_steps_asks_for_them(kind):
+    with pytest.raises(ConfigurationError, match=f"neuron {kind} needs the number of steps T"):
+        NeuronConfig(kind=kind).build()

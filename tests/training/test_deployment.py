@@ -5,7 +5,7 @@ import torch
 from shiftlif.errors import VerificationError
 from shiftlif.training import predict
 from shiftlif.training.batches import make_data
-from shiftlif.training.deployment import deploy, program_frames
+from shiftlif.training.deployment import deploy, program_frames, strided
 from shiftlif.training.fitting import initial_network
 from shiftlif.training.loop import train
 from tests.training.conftest import blobs
@@ -44,3 +44,17 @@ def test_an_absorption_that_changes_the_network_is_refused(config, dataset, monk
     monkeypatch.setattr("shiftlif.training.deployment.absorb", lambda _: other)
     with pytest.raises(VerificationError, match="absorbed network agrees"):
         deploy(network, data, config, progress=False)
+
+
+def test_some_samples_are_verified_and_the_accuracy_is_that_of_all(config, dataset):
+    network, data, config = trained(config, dataset, "conv1d", 2)
+    whole = deploy(network, data, config, progress=False)
+    some = deploy(network, data, config, progress=False, verify_samples=5)
+    assert (whole.verification.samples, some.verification.samples) == (24, 5)
+    assert some.accuracy == whole.accuracy
+    assert some.integer_agreement == whole.integer_agreement
+
+
+def test_chosen_samples_are_spread_evenly():
+    assert strided(10, 4).tolist() == [0, 2, 5, 7]
+    assert strided(3, 4).tolist() == strided(3, None).tolist() == [0, 1, 2]

@@ -13,7 +13,7 @@ from shiftlif.errors import DataError
 from shiftlif.network import Network
 from shiftlif.neuron import IntLIF, ShiftLIF
 from shiftlif.program import InputQuantizer
-from shiftlif.training.augment import AUGMENTATIONS, augment, mask, roll, shift
+from shiftlif.training.augment import AUGMENTATIONS, augment, flip, mask, mask_channels, roll, shift
 from shiftlif.training.batches import EpochSampler, dequantize, fit_quantizer, make_data
 from shiftlif.training.metrics import confusion, scores
 from shiftlif.training.rate import event_rate, rate_penalty
@@ -49,6 +49,23 @@ def test_mask_zeroes_one_span():
     for row in mask(torch.ones(32, 1, 20), 0.5)[:, 0]:
         assert (row.diff() != 0).sum() <= 2
         assert (row == 0).sum() <= 11
+
+
+def test_mask_channels_zeroes_neighbouring_channels_over_all_of_time():
+    for sample in mask_channels(torch.ones(32, 20, 3), 0.5):
+        assert torch.equal(sample[:, 0], sample[:, 2])
+        zeros = (sample[:, 0] == 0).nonzero().flatten()
+        assert len(zeros) <= 11
+        assert len(zeros) == 0 or zeros.tolist() == list(range(int(zeros[0]), int(zeros[-1]) + 1))
+
+
+def test_flip_mirrors_whole_samples_and_about_as_many_as_asked():
+    x = torch.arange(4.0).expand(1000, 2, 4)
+    y = flip(x, 0.25)
+    mirrored = (y == x.flip(-1)).all(-1).all(-1)
+    assert ((y == x).all(-1).all(-1) | mirrored).all()
+    assert 180 < int(mirrored.sum()) < 320
+    assert torch.equal(flip(x, 1.0), x.flip(-1))
 
 
 @given(st.integers(1, 500), st.floats(0, 0.9))

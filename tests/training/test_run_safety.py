@@ -96,10 +96,3 @@ def test_small_sets_get_small_batches(config, samples, batch):
         blobs(), x_train=np.zeros((samples, 2, 16), np.float32), y_train=np.arange(samples) % 2
     )
     assert resolve(config.model_copy(update={"batch_size": None}), dataset).batch_size == batch
-
-
-@pytest.mark.parametrize("kind", ["ShiftLIF", "QBLIF", "IntLIF", "LIF"])
-def test_a_resolved_neuron_builds_the_same_neuron(kind):
-    config = NeuronConfig(kind=kind)
-    assert str(config.resolved().build()()) == str(config.build()())
-    assert config.resolved().resolved() == config.resolved()

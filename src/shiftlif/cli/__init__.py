@@ -1,4 +1,4 @@
-"""The command line ``shiftlif``: demo, train, compile, verify, run, info, datasets."""
+"""The command line ``shiftlif``: demo, train, compile, verify, run, info, datasets, levels, gradients, bench."""
 
 from __future__ import annotations
 

@@ -7,10 +7,14 @@ from typing import Annotated
 
 import typer
 
+from shiftlif.cli.behaviour import behaviour
+from shiftlif.cli.bench import bench
 from shiftlif.cli.compile import compile_run
 from shiftlif.cli.datasets import datasets
 from shiftlif.cli.demo import demo
+from shiftlif.cli.gradients import gradients
 from shiftlif.cli.info import info
+from shiftlif.cli.levels import levels
 from shiftlif.cli.output import guarded
 from shiftlif.cli.run import run
 from shiftlif.cli.train import train
@@ -61,6 +65,10 @@ COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
     ),
     "info": (info, "shiftlif info program.safetensors"),
     "datasets": (datasets, "shiftlif datasets"),
+    "behaviour": (behaviour, "shiftlif behaviour runs/digits --bits 4"),
+    "levels": (levels, "shiftlif levels runs/digits"),
+    "gradients": (gradients, "shiftlif gradients runs/digits --surrogate relsget --alpha 2 --alpha 8"),
+    "bench": (bench, "shiftlif bench benchmarks/recipes/quick.yaml --jobs 2 --out bench.jsonl"),
 }
 for _name, (_function, _example) in COMMANDS.items():
     app.command(_name, epilog=f"Example: {_example}")(guarded(_function))

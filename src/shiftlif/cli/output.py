@@ -28,6 +28,7 @@ EXTRAS = {
     "pydantic": "train",
     "yaml": "train",
     "sklearn": "train",
+    "scipy": "train",  # comes with scikit-learn
     "matplotlib": "plot",
     "librosa": "audio",
     "soundfile": "audio",

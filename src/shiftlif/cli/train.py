@@ -28,13 +28,15 @@ def train(
         int | None, typer.Option(help="Width of the model. (default: 128, 32, 16 for dense, conv1d, conv2d)")
     ] = None,
     neuron: Annotated[
-        str | None, typer.Option(help="ShiftLIF, QBLIF, IntLIF or LIF. (default: ShiftLIF)")
+        str | None,
+        typer.Option(help="ShiftLIF, QBLIF, LIF, QuantReLU, ...: see docs/neurons.md. (default: ShiftLIF)"),
     ] = None,
     k: Annotated[
         int | None, typer.Option("--K", "-K", help="Smallest letter 2^-K (ShiftLIF), 0 to 6. (default: 3)")
     ] = None,
     largest: Annotated[
-        int | None, typer.Option("--L", "-L", help="Largest count (QBLIF, IntLIF), 1 to 127. (default: 4)")
+        int | None,
+        typer.Option("--L", "-L", help="Largest count (QBLIF, IntLIF, BurstLIF), 1 to 127. (default: 4)"),
     ] = None,
     tau: Annotated[
         float | None, typer.Option(help="Time constant in steps; a power of two compiles. (default: 2)")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -9,9 +11,11 @@ from torch import Tensor, nn
 
 from shiftlif.errors import ConfigurationError, NetworkError
 from shiftlif.network.container import Network, Observation, require_network
-from shiftlif.neuron import SpikingNeuron, integrate, letters
+from shiftlif.network.distribution import Distribution, best_scale
+from shiftlif.neuron import SpikingNeuron, integrate
 
 METHODS = ("quantile", "error")
+SAMPLED = 20_000  # membranes looked at per scale entry
 
 
 class LayerCalibration(NamedTuple):
@@ -43,39 +47,52 @@ def letter_usage(spikes: Tensor, neuron: SpikingNeuron, channel_axis: int) -> Te
     return torch.bincount(index.flatten(), minlength=len(levels)).to(q.dtype) / q.numel()
 
 
-def _observe(network: Network, x: Tensor, name: str) -> Observation:
+def observe(network: Network, x: Tensor, name: str) -> Observation:
     """What the layer of that name did during one call."""
     seen: list[Observation] = []
     network.run(x, observer=lambda o: seen.append(o) if o.name == name else None)
     return seen[0]
 
 
-def _pre_emission(observation: Observation, neuron: SpikingNeuron) -> Tensor:
-    """H at every step ``[T, B, ...]``, from the membranes after the step before."""
-    membranes = observation.membranes
+def pre_emission(currents: Tensor, neuron: SpikingNeuron) -> Tensor:
+    """H at every step ``[T, B, ...]`` of currents ``[T, B, ...]``, from the zero state."""
+    membranes = neuron.run(currents, None, last=False, record=True)[2]
+    assert membranes is not None  # asked for
     before = torch.cat([torch.zeros_like(membranes[:1]), membranes[:-1]])
     parameters = neuron.parameters_for(membranes.ndim - 1)
-    return torch.stack(
-        [integrate(i, v, parameters) for i, v in zip(observation.currents, before, strict=True)]
-    )
+    return torch.stack([integrate(i, v, parameters) for i, v in zip(currents, before, strict=True)])
+
+
+def sampled_rows(h: Tensor, neuron: SpikingNeuron) -> Tensor:
+    """Membranes by scale entry, ``[1, N]`` or ``[C, N]`` of H ``[T, B, C, ...]``; evenly thinned where N is large."""
+    rows = h.reshape(1, -1) if neuron.channels is None else h.transpose(0, 2).reshape(neuron.channels, -1)
+    return rows[:, :: max(1, rows.shape[1] // SAMPLED)]
+
+
+def distributions(h: Tensor, neuron: SpikingNeuron) -> list[Distribution]:
+    """`sampled_rows` as distributions, one per scale entry."""
+    rows = sampled_rows(h, neuron).detach().cpu().numpy()
+    return [Distribution.of(row, signed=neuron.alphabet.signed) for row in rows]
+
+
+def least_error_scales(rows: list[Distribution], neuron: SpikingNeuron) -> Tensor:
+    """The neuron's scales ``[1]`` or ``[C]`` of least squared quantisation error, inside its ``scale_range``."""
+    low, high = neuron.scale_range
+    found = [
+        best_scale(row, neuron.alphabet, low=low, high=high, power_of_two=neuron.scale_power_of_two)
+        for row in rows
+    ]
+    return neuron.scale.new_tensor(found)
 
 
 def _choose(h: Tensor, neuron: SpikingNeuron, method: str, quantile: float) -> Tensor:
     """Scales ``[1]`` or ``[C]`` for membranes H ``[T, B, C, ...]``."""
-    rows = h.reshape(1, -1) if neuron.channels is None else h.transpose(0, 2).reshape(neuron.channels, -1)
-    rows = rows[:, :: max(1, rows.shape[1] // 20_000)]
-    top = neuron.alphabet.levels[-1]
+    if method == "error":
+        return least_error_scales(distributions(h, neuron), neuron)
+    rows = sampled_rows(h, neuron)
     positive = rows.abs() if neuron.alphabet.signed else rows.clamp(min=0)
-    by_quantile = torch.stack([torch.quantile(row, quantile) for row in positive]).clamp(min=1e-6) / top
-    if method == "quantile":
-        return by_quantile
-    # Minimum quantisation error: a grid of candidate scales around the quantile, per scale entry.
-    factors = torch.logspace(-2, 1, 25, base=2.0, dtype=h.dtype, device=h.device)
-    errors = []
-    for factor in factors:
-        s = (by_quantile * factor).unsqueeze(1)
-        errors.append(((positive - s * letters(positive / s, neuron.alphabet)) ** 2).mean(1))
-    return by_quantile * factors[torch.stack(errors).argmin(0)]
+    reached = torch.stack([torch.quantile(row, quantile) for row in positive]).clamp(min=1e-6)
+    return (reached / neuron.alphabet.levels[-1]).clamp(*neuron.scale_range)
 
 
 @torch.no_grad()
@@ -96,7 +113,7 @@ def calibrate(
         rounds: passes per layer.
 
     Returns:
-        One `LayerCalibration` per neuron layer; look at ``collapsed``.
+        One `LayerCalibration` per neuron layer whose scale may be chosen; look at ``collapsed``.
 
     Raises:
         ConfigurationError: unknown method or a quantile out of range.
@@ -109,38 +126,41 @@ def calibrate(
         )
     if x.numel() == 0 or not torch.isfinite(x).all():
         raise NetworkError("calibration needs a batch of finite values, got an empty or non-finite one")
-    modes = {module: module.training for module in network.modules()}
-    momenta = _freeze_batch_statistics(network)
     report: list[LayerCalibration] = []
-    try:
+    with batch_statistics(network):
         for name, neuron in network.stateful_layers():
-            if not isinstance(neuron, SpikingNeuron):
+            if not isinstance(neuron, SpikingNeuron) or not neuron.calibrates:
                 continue
+            currents = observe(network, x, name).currents
             for _ in range(rounds):
-                seen = _observe(network, x, name)
-                neuron.scale.copy_(_choose(_pre_emission(seen, neuron), neuron, method, quantile))
-                neuron.scale.clamp_(*neuron.scale_range)
-            spikes = neuron.run(_observe(network, x, name).currents, None)[0]
-            usage = letter_usage(spikes, neuron, channel_axis=2)
+                neuron.scale.copy_(_choose(pre_emission(currents, neuron), neuron, method, quantile))
+            usage = letter_usage(neuron(currents), neuron, channel_axis=2)
             report.append(
                 LayerCalibration(name, neuron.effective_scale().clone(), usage, bool(usage.max() > 0.999))
             )
-    finally:
-        for norm, momentum in momenta.items():
-            norm.momentum = momentum
-        for module, mode in modes.items():
-            module.training = mode
     return report
 
 
-def _freeze_batch_statistics(network: Network) -> dict[nn.modules.batchnorm._BatchNorm, float | None]:
-    """Normalise by the batch (training mode, nothing dropped) without updating the running averages."""
+@contextmanager
+def batch_statistics(network: Network) -> Iterator[None]:
+    """Normalise by the batch, as in training, but drop nothing and leave running averages and modes as they were."""
+    modes = {module: module.training for module in network.modules()}
+    norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    momenta = {norm: norm.momentum for norm in norms}
+    seen = {norm: norm.num_batches_tracked.clone() for norm in norms if norm.num_batches_tracked is not None}
     network.train()
-    momenta: dict[nn.modules.batchnorm._BatchNorm, float | None] = {}
+    for norm in norms:
+        norm.momentum = 0.0
     for module in network.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            momenta[module] = module.momentum
-            module.momentum = 0.0
-        elif isinstance(module, nn.modules.dropout._DropoutNd):
+        if isinstance(module, nn.modules.dropout._DropoutNd):
             module.training = False
-    return momenta
+    try:
+        yield
+    finally:
+        for norm, momentum in momenta.items():
+            norm.momentum = momentum
+        with torch.no_grad():
+            for norm, count in seen.items():
+                norm.num_batches_tracked = count
+        for module, mode in modes.items():
+            module.training = mode

@@ -38,13 +38,19 @@ def shift(x: Tensor, strength: float) -> Tensor:
 
 
 def mask(x: Tensor, strength: float) -> Tensor:
-    """Zero one span of each sample's last axis, of up to ``strength`` of the axis."""
-    length = x.shape[-1]
-    width = torch.rand(len(x), 1, device=x.device) * strength * length
-    start = torch.rand(len(x), 1, device=x.device) * length
-    position = torch.arange(length, device=x.device)
-    kept = (position < start) | (position >= start + width)
-    return x * _spread(kept, x, -1)
+    """Zero one span of each sample's last axis, of up to ``strength`` of the axis (time; arXiv:1904.08779)."""
+    return x * _outside_a_span(x, -1, strength)
+
+
+def mask_channels(x: Tensor, strength: float) -> Tensor:
+    """Zero one span of each sample's channels, up to ``strength`` of them (bands of a spectrogram; as `mask`)."""
+    return x * _outside_a_span(x, 1, strength)
+
+
+def flip(x: Tensor, strength: float) -> Tensor:
+    """Mirror each sample along its last axis with probability ``strength``."""
+    mirrored = torch.rand(len(x), *(1,) * (x.ndim - 1), device=x.device) < strength
+    return torch.where(mirrored, x.flip(-1), x)
 
 
 def drop_channels(x: Tensor, strength: float) -> Tensor:
@@ -59,6 +65,8 @@ AUGMENTATIONS: dict[str, Callable[[Tensor, float], Tensor]] = {
     "roll": roll,
     "shift": shift,
     "mask": mask,
+    "mask_channels": mask_channels,
+    "flip": flip,
     "drop_channels": drop_channels,
 }
 """Names a configuration file may use."""
@@ -78,6 +86,15 @@ def _moved(x: Tensor, axis: int, strength: float) -> tuple[Tensor, Tensor]:
     offset = torch.randint(-reach, reach + 1, (len(x), 1), device=x.device)
     source = torch.arange(length, device=x.device) + offset
     return source % length, (source >= 0) & (source < length)
+
+
+def _outside_a_span(x: Tensor, axis: int, strength: float) -> Tensor:
+    """False in one span of each sample's axis, of random length and place, broadcast to the shape of ``x``."""
+    length = x.shape[axis]
+    width = torch.rand(len(x), 1, device=x.device) * strength * length
+    start = torch.rand(len(x), 1, device=x.device) * length
+    position = torch.arange(length, device=x.device)
+    return _spread((position < start) | (position >= start + width), x, axis)
 
 
 def _spread(rows: Tensor, x: Tensor, axis: int) -> Tensor:

@@ -7,9 +7,10 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from torch import nn
 
 from shiftlif.errors import ConfigurationError
 from shiftlif.neuron import NEURONS, SpikingNeuron
@@ -18,6 +19,21 @@ from shiftlif.training.augment import AUGMENTATIONS
 
 DEFAULT_STEPS = 4
 LARGEST_BATCH = 64
+OPTIONS = (
+    *(
+        "K",
+        "L",
+        "bits",
+        "placement",
+        "scale",
+        "tau",
+        "learnable_scale",
+        "scale_power_of_two",
+        "learnable_tau",
+    ),
+    *("decay_input", "reset", "reset_gain", "detach_reset"),
+)
+"""Fields of a `NeuronConfig` that are options of the neuron's constructor, under the same name."""
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -28,74 +44,85 @@ class _Frozen(BaseModel):
 class NeuronConfig(_Frozen):
     """The neuron of every layer; ``None`` leaves the neuron's own default.
 
+    Which fields belong to a kind follows from what its constructor takes; setting another one is an error.
+
     Attributes:
-        kind: ``ShiftLIF``, ``QBLIF``, ``IntLIF`` or ``LIF``.
-        K: exponent of the smallest letter (ShiftLIF only).
-        L: largest count (QBLIF and IntLIF only).
+        kind: a name of `shiftlif.neuron.NEURONS`; the table `shiftlif.neuron.FAMILY` says what each computes.
+        K: exponent of the smallest letter (ShiftLIF, SignedShiftLIF).
+        L: largest count (QBLIF, IntLIF, NILIF, BurstLIF).
+        bits: of QuantReLU.
         placement: of the boundaries: ``nearest``, ``log`` or ``floor``.
         surrogate, alpha, periodic: the pseudo-derivative; alpha is not used by ``rectangle``.
         Every other field: see `shiftlif.neuron.SpikingNeuron`.
     """
 
-    kind: Literal["ShiftLIF", "QBLIF", "IntLIF", "LIF"] = "ShiftLIF"
+    kind: str = "ShiftLIF"
     K: int | None = None
     L: int | None = None
+    bits: int | None = None
     placement: str | None = None
     scale: float | None = None
-    tau: float = 2.0
+    tau: float | None = None
     learnable_scale: bool | None = None
-    scale_power_of_two: bool = False
-    learnable_tau: bool = False
-    decay_input: bool = True
-    reset: Literal["soft", "hard"] = "soft"
-    detach_reset: bool = False
+    scale_power_of_two: bool | None = None
+    learnable_tau: bool | None = None
+    decay_input: bool | None = None
+    reset: Literal["soft", "hard"] | None = None
+    reset_gain: float | None = None
+    detach_reset: bool | None = None
     surrogate: Literal["relsget", "rectangle", "atan", "triangle", "superspike"] | None = None
     alpha: float | None = None
     periodic: bool = False
 
-    def build(self) -> Callable[[], SpikingNeuron]:
+    @field_validator("kind")
+    @classmethod
+    def _known_kind(cls, value: str) -> str:
+        if value not in NEURONS:
+            raise ValueError(f"there is no such neuron; choose among {', '.join(NEURONS)}")
+        return value
+
+    def build(self, steps: int | None = None) -> Callable[[], nn.Module]:
         """A factory of fresh neurons.
 
+        Args:
+            steps: T, for the kinds whose parameters depend on it (GLIF, PSN).
+
         Raises:
-            ConfigurationError: a parameter is out of range, or does not belong to this kind.
+            ConfigurationError: a parameter is out of range, or does not belong to this kind, or T is missing.
         """
-        for name, kinds in (
-            ("K", ("ShiftLIF",)),
-            ("L", ("QBLIF", "IntLIF")),
-            ("placement", tuple(NEURONS)[:3]),
-        ):
-            if getattr(self, name) is not None and self.kind not in kinds:
+        known = _options(self.kind)
+        for name in OPTIONS:
+            if getattr(self, name) is not None and name not in known:
                 raise ConfigurationError(
-                    f"neuron {self.kind} has no {name}; it belongs to {', '.join(kinds)}"
+                    f"neuron {self.kind} has no {name}; it belongs to "
+                    f"{', '.join(kind for kind in NEURONS if name in _options(kind))}"
                 )
-        options: dict[str, Any] = {
-            "tau": self.tau,
-            "scale_power_of_two": self.scale_power_of_two,
-            "learnable_tau": self.learnable_tau,
-            "decay_input": self.decay_input,
-            "reset": self.reset,
-            "detach_reset": self.detach_reset,
-        }
+        options = {name: getattr(self, name) for name in OPTIONS if getattr(self, name) is not None}
         if (surrogate := self._surrogate()) is not None:
+            if "surrogate" not in known:
+                raise ConfigurationError(f"neuron {self.kind} has no surrogate: it is differentiable")
             options["surrogate"] = surrogate
-        for name in ("K", "L", "placement", "scale", "learnable_scale"):
-            if getattr(self, name) is not None:
-                options[name] = getattr(self, name)
+        if "steps" in known:
+            if steps is None:
+                raise ConfigurationError(
+                    f"neuron {self.kind} needs the number of steps T to be built; call build(steps=T)"
+                )
+            options["steps"] = steps
         kind = NEURONS[self.kind]
         kind(**options)  # report a wrong parameter here, not in the middle of building a network
         return lambda: kind(**options)
 
-    def resolved(self) -> NeuronConfig:
-        """The same neuron with its defaults written out."""
-        neuron = self.build()()
-        known = inspect.signature(NEURONS[self.kind].__init__).parameters
+    def resolved(self, steps: int | None = None) -> NeuronConfig:
+        """The same neuron with its defaults written out; ``steps`` as for `build`."""
+        neuron = self.build(steps)()
+        known = _options(self.kind)
+        if not isinstance(neuron, SpikingNeuron):
+            return self
+        values = {**known, **neuron.settings, "scale": float(neuron.scale.detach()[0])}
         choices: dict[str, Any] = {
-            name: known[name].default
-            for name in ("K", "L", "placement")
-            if getattr(self, name) is None and name in known
+            name: values[name] for name in OPTIONS if name in known and getattr(self, name) is None
         }
-        choices["scale"] = float(neuron.scale.detach()[0])
-        choices["learnable_scale"] = neuron.learnable_scale
+        choices["scale"] = values["scale"] if "scale" in known else None
         choices["surrogate"] = next(
             name
             for name, kind in SURROGATES.items()
@@ -121,6 +148,16 @@ class NeuronConfig(_Frozen):
         return SURROGATES[self.surrogate](**options)
 
 
+def _options(kind: str) -> dict[str, Any]:
+    """What the constructor of a kind takes, with its defaults; those of `SpikingNeuron` where it passes them on."""
+    taken = inspect.signature(NEURONS[kind]).parameters
+    options: dict[str, Any] = {}
+    if any(p.kind is p.VAR_KEYWORD for p in taken.values()):
+        mechanism = inspect.signature(SpikingNeuron).parameters
+        options |= {name: p.default for name, p in mechanism.items() if p.kind is p.KEYWORD_ONLY}
+    return options | {name: p.default for name, p in taken.items() if p.kind is not p.VAR_KEYWORD}
+
+
 class TrainingConfig(_Frozen):
     """Everything that decides a run.
 
@@ -137,11 +174,21 @@ class TrainingConfig(_Frozen):
         warmup: share of all optimiser steps with a rising rate; a cosine to 0 follows.
         seed: of weights, order, dropout and augmentation.  split_seed: of the validation split only.
         val_fraction: share of the training part that chooses the epoch.
+        protocol: ``ours``, or ``soul`` for the data sets that have it: the epoch is chosen on the test part, as the
+            SOUL benchmark does, for comparison with its figures only (see `shiftlif.data.load`).
         calibrate: how the scales start, ``none``, ``quantile`` or ``error`` (SPEC 4).
+        levels: K or L by layer name, where it is not the neuron's; ``auto`` chooses one for every layer from a batch
+            (`shiftlif.analysis.choose_levels`), and has the scales start at the least error unless calibrated else.
         patience: stop after so many epochs without a better validation accuracy; None never stops.
         rate_target: events per neuron per step wanted in every layer, used when ``rate_weight > 0``.
         rate_weight: weight of the rate penalty in the loss.
         rate_penalty: ``hinge`` punishes the excess only, ``squared`` both sides.
+        synaptic_weight: weight in the loss of the synaptic operations per inference relative to the network's
+            connections, see `shiftlif.training.synaptic`.
+        per_step: share of the loss that every step's own output has to answer for (temporal efficient training).
+        teacher: run folder of a trained network of the same data set (a non-spiking one, say) to distil from.
+        teacher_weight, teacher_temperature: share of the loss that is the distance to the teacher's class
+            probabilities, and the temperature that softens them.
         augment: strength by name, see `shiftlif.training.augment.AUGMENTATIONS`.
         qat_bits, qat_epochs, qat_learning_rate: of the quantisation-aware stage after training (``finetune``,
             ``shiftlif compile``); bits None is 8.
@@ -151,7 +198,7 @@ class TrainingConfig(_Frozen):
     """
 
     dataset: str
-    model: Literal["dense", "conv1d", "conv2d", "auto"] = "auto"
+    model: Literal["dense", "conv1d", "conv2d", "lenet", "auto"] = "auto"
     width: int | None = Field(default=None, ge=1)
     neuron: NeuronConfig = NeuronConfig()
     steps: int | None = Field(default=None, ge=1, le=1024)
@@ -165,11 +212,18 @@ class TrainingConfig(_Frozen):
     seed: int = Field(default=0, ge=0, lt=2**32)
     split_seed: int = Field(default=0, ge=0, lt=2**32)
     val_fraction: float = Field(default=0.15, gt=0, lt=1)
+    protocol: Literal["ours", "soul"] = "ours"
     calibrate: Literal["none", "quantile", "error"] = "none"
+    levels: Literal["auto"] | dict[str, int] | None = None
     patience: int | None = Field(default=None, ge=1)
     rate_target: float = Field(default=0.1, ge=0, le=1)
     rate_weight: float = Field(default=0.0, ge=0, lt=math.inf)
     rate_penalty: Literal["hinge", "squared"] = "hinge"
+    synaptic_weight: float = Field(default=0.0, ge=0, lt=math.inf)
+    per_step: float = Field(default=0.0, ge=0, le=1)
+    teacher: str | None = None
+    teacher_weight: float = Field(default=0.5, ge=0, le=1)
+    teacher_temperature: float = Field(default=2.0, gt=0, lt=math.inf)
     augment: dict[str, float] = {}
     qat_bits: Literal[8, 4] | None = None
     qat_epochs: int = Field(default=0, ge=0)
@@ -219,8 +273,19 @@ def check(kind: type[M], values: Mapping[str, Any], where: str = "configuration"
 
 
 def _fields_beside(kind: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    nested = NeuronConfig if len(location) > 1 and location[0] == "neuron" else kind
-    return sorted(nested.model_fields)
+    for part in location[:-1]:
+        if isinstance(part, str):
+            kind = _nested(kind, part)
+    return sorted(kind.model_fields)
+
+
+def _nested(kind: type[BaseModel], field: str) -> type[BaseModel]:
+    """The model that a field holds, alone or in a list; ``kind`` where it holds none."""
+    annotation = kind.model_fields[field].annotation
+    for held in (annotation, *get_args(annotation)):
+        if isinstance(held, type) and issubclass(held, BaseModel):
+            return held
+    return kind
 
 
 def read_values(path: str | Path) -> dict[str, Any]:

@@ -19,6 +19,13 @@ def inputs(data: Data, part: str, batch_size: int = 256) -> Iterator[Tensor]:
         yield data.present(frames)
 
 
+def subsample(data: Data, part: str, most: int) -> tuple[Tensor, Tensor]:
+    """One batch ``[T, B, C, ...]`` and its labels ``[B]``: at most so many samples, evenly spread over a part."""
+    held = data.parts[part]
+    chosen = torch.linspace(0, len(held) - 1, min(most, len(held))).round().long()
+    return data.present(held.x[chosen]), held.y[chosen]
+
+
 @torch.no_grad()
 def predict(network: Network, data: Data, part: str, batch_size: int = 256) -> Tensor:
     """Class scores ``[N, classes]`` of a part, in evaluation mode, on the network's device."""

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from shiftlif.analysis import LayerStatistics, layer_statistics
+from shiftlif.analysis import LayerStatistics, choose_levels, layer_statistics
 from shiftlif.data import Dataset
 from shiftlif.network import Network, calibrate
 from shiftlif.training.batches import Data, make_data
@@ -90,6 +91,7 @@ def fit(
     assert config.steps is not None
     use_threads(config)
     data = make_data(dataset, config.steps)
+    config = settle_levels(config, data)
     network = initial_network(config, data)
     first = (
         int(os.environ.get("LOCAL_RANK", "0")) == 0
@@ -114,7 +116,7 @@ def fit(
         "validation": trained.validation.to_dict(),
         "test": test.to_dict(),
         "majority": dataset.majority,
-        "events_per_neuron_per_inference": _events_per_inference(layers, config.steps),
+        "events_per_neuron_per_inference": _events_per_inference(layers, data.steps),
         "layers": [layer.to_dict() for layer in layers],
         "warnings": findings,
         "seconds": round(time.perf_counter() - start, 2),
@@ -125,16 +127,42 @@ def fit(
     return RunResult(folder, config, network, data, trained, test, layers, summary)
 
 
+def settle_levels(config: TrainingConfig, data: Data) -> TrainingConfig:
+    """A resolved configuration with ``levels="auto"`` replaced by the K or L of each layer; others as they are.
+
+    The letters are chosen at scales of the least error, so that is how the scales start unless ``calibrate`` says
+    otherwise; the configuration then decides the initial network without another look at the choice.
+
+    Raises:
+        ConfigurationError: the neuron has no K or L.
+    """
+    if config.levels != "auto":
+        return config
+    torch.manual_seed(config.seed)
+    network = build_network(config, data.sample_shape, len(data.classes))
+    chosen = choose_levels(network, _calibration_batch(config, data))
+    return config.model_copy(
+        update={
+            "levels": {layer.name: layer.size for layer in chosen},
+            "calibrate": "error" if config.calibrate == "none" else config.calibrate,
+        }
+    )
+
+
 def initial_network(config: TrainingConfig, data: Data) -> Network:
     """The network before training: seeded weights, scales calibrated where ``config`` asks for it."""
     torch.manual_seed(config.seed)
     network = build_network(config, data.sample_shape, len(data.classes))
     if config.calibrate != "none":
-        frames, _ = next(
-            iter(data.training_loader(max(config.batch_size or LARGEST_BATCH, 256), config.seed))
-        )
-        calibrate(network, data.present(frames), method=config.calibrate)
+        calibrate(network, _calibration_batch(config, data), method=config.calibrate)
     return network
+
+
+def _calibration_batch(config: TrainingConfig, data: Data) -> Tensor:
+    """The first training batch ``[T, B, C, ...]``, of at least 256 samples where there are as many."""
+    loader = data.training_loader(max(config.batch_size or LARGEST_BATCH, 256), config.seed)
+    frames, _ = next(iter(loader))
+    return data.present(frames)
 
 
 def versions() -> dict[str, str]:

@@ -35,6 +35,7 @@ from shiftlif.training.batches import Data
 from shiftlif.training.config import LARGEST_BATCH, TrainingConfig
 from shiftlif.training.metrics import Scores
 from shiftlif.training.task import Classification
+from shiftlif.training.teacher import load_teacher
 
 LAST = Path("checkpoints") / "last.ckpt"
 HISTORY = "metrics.csv"
@@ -178,13 +179,18 @@ def train(
         progress: show a progress bar.
 
     Raises:
-        ConfigurationError: the accelerator or the devices are not there.
+        ConfigurationError: the accelerator or the devices are not there, or the teacher does not fit the data.
         DataError: training gave a loss that is not finite, or the checkpoint is unusable.
         ModelFileError: the folder cannot be written.
         KeyboardInterrupt: training was interrupted; the last whole epoch is in the folder.
     """
     task = Classification(
-        network, config, present=data.present, n_classes=len(data.classes), temporal=data.temporal
+        network,
+        config,
+        present=data.present,
+        n_classes=len(data.classes),
+        temporal=data.temporal,
+        teacher=None if config.teacher is None else load_teacher(config.teacher, data),
     )
     keeper = Keeper(folder, config.patience)
     with _quiet():

@@ -28,7 +28,7 @@ from safetensors import SafetensorError
 from shiftlif.data import Dataset, load, names
 from shiftlif.errors import ConfigurationError, DataError, ModelFileError, ShiftLIFError
 from shiftlif.models import MODELS
-from shiftlif.network import Network
+from shiftlif.network import Network, set_levels
 from shiftlif.program.quantizer import InputQuantizer
 from shiftlif.program.storage import read_file, write_atomically
 from shiftlif.training.batches import Data, make_data
@@ -100,7 +100,11 @@ class Run:
 
 def load_dataset(config: TrainingConfig) -> Dataset:
     """The data set of a configuration; a temporal one with ``config.steps`` frames where that is given."""
-    options: dict[str, Any] = {"val_fraction": config.val_fraction, "split_seed": config.split_seed}
+    options: dict[str, Any] = {
+        "val_fraction": config.val_fraction,
+        "split_seed": config.split_seed,
+        "protocol": config.protocol,
+    }
     dataset = load(config.dataset, **options)
     if dataset.temporal and config.steps is not None and dataset.frames != config.steps:
         dataset = load(config.dataset, frames=config.steps, **options)
@@ -125,7 +129,7 @@ def resolve(config: TrainingConfig, dataset: Dataset) -> TrainingConfig:
         "steps": steps,
         "width": width,
         "batch_size": batch_size,
-        "neuron": config.neuron.resolved(),
+        "neuron": config.neuron.resolved(steps),
     }
     return config.model_copy(update=choices)
 
@@ -143,9 +147,16 @@ def use_threads(config: TrainingConfig) -> None:
 
 
 def build_network(config: TrainingConfig, sample_shape: tuple[int, ...], n_classes: int) -> Network:
-    """The untrained network of a resolved configuration; weights come from torch's global generator."""
+    """The untrained network of a resolved configuration; weights come from torch's global generator.
+
+    Raises:
+        ConfigurationError: a field does not fit the samples, or ``levels`` does not fit the network's layers.
+    """
     width = {} if config.width is None else {"width": config.width}
-    return MODELS[config.model](sample_shape, n_classes, config.neuron.build(), **width)
+    network = MODELS[config.model](sample_shape, n_classes, config.neuron.build(config.steps), **width)
+    if isinstance(config.levels, dict):
+        set_levels(network, config.levels)
+    return network
 
 
 def _json(value: Any) -> bytes:

@@ -17,8 +17,11 @@ from shiftlif.training.augment import augment
 from shiftlif.training.batches import Batch
 from shiftlif.training.config import TrainingConfig
 from shiftlif.training.metrics import Scores, confusion, scores
+from shiftlif.training.objective import classification_loss, distillation_loss
 from shiftlif.training.rate import event_rate, has_letters, rate_penalty
 from shiftlif.training.schedule import warmup_cosine
+from shiftlif.training.synaptic import SynapticPenalty
+from shiftlif.training.teacher import Teacher
 
 Present = Callable[[Tensor], Tensor]
 
@@ -50,13 +53,26 @@ class Classification(lightning.LightningModule):
         present: makes network inputs ``[T, B, C, ...]`` of a batch's int8 frames.
         n_classes: length of the read-out.
         temporal: whether axis 1 of a batch is time.
+        teacher: whose class probabilities are learnt beside the labels, or None.
+
+    Raises:
+        ConfigurationError: operations are to be punished, and no layer with weights follows a neuron.
     """
 
     def __init__(
-        self, network: Network, config: TrainingConfig, *, present: Present, n_classes: int, temporal: bool
+        self,
+        network: Network,
+        config: TrainingConfig,
+        *,
+        present: Present,
+        n_classes: int,
+        temporal: bool,
+        teacher: Teacher | None = None,
     ) -> None:
         super().__init__()
         self.network = network
+        self.teacher = teacher
+        self.synaptic = SynapticPenalty(network) if config.synaptic_weight > 0 else None
         self.config = config
         self.present = present
         self.n_classes = n_classes
@@ -83,17 +99,36 @@ class Classification(lightning.LightningModule):
         x = self.present(frames)
         if self.config.augment:
             x = self._augmented(x)
+        outputs, penalty = self._outputs(x)
+        config, logits = self.config, readout(outputs)
+        loss = classification_loss(
+            outputs, labels, smoothing=config.label_smoothing, per_step=config.per_step
+        )
+        self._count(logits.detach(), labels, loss.detach())
+        if self.teacher is not None:
+            distance = distillation_loss(logits, self.teacher.scores(x), config.teacher_temperature)
+            loss = torch.lerp(loss, distance, config.teacher_weight)
+        return loss + penalty
+
+    def _outputs(self, x: Tensor) -> tuple[Tensor, Tensor | float]:
+        """The network's outputs ``[T, B, classes]``, and what its activity adds to the loss."""
+        config = self.config
+        penalty: Tensor | float = 0.0
         rates: list[Tensor] = []
         observer: Callable[[Observation], None] | None = None
-        if self.config.rate_weight > 0:
+        if config.rate_weight > 0:
             observer = lambda seen: rates.append(event_rate(seen)) if has_letters(seen) else None  # noqa: E731
-        logits = readout(self.network(x, observer))
-        loss = F.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
-        self._count(logits.detach(), labels, loss.detach())
+        if self.synaptic is None:
+            outputs = self.network(x, observer)
+        else:
+            with self.synaptic.watch() as arriving:
+                outputs = self.network(x, observer)
+            penalty = penalty + config.synaptic_weight * self.synaptic.value(arriving, x.shape[1])
         if rates:
-            penalty = rate_penalty(rates, self.config.rate_target, self.config.rate_penalty)
-            loss = loss + self.config.rate_weight * penalty
-        return loss
+            penalty = penalty + config.rate_weight * rate_penalty(
+                rates, config.rate_target, config.rate_penalty
+            )
+        return outputs, penalty
 
     def on_validation_epoch_start(self) -> None:
         """Close the training sums (validation runs inside the training epoch) and start new ones."""

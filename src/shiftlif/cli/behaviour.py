@@ -1,0 +1,143 @@
+"""``shiftlif behaviour``: whether the quantised network fires and answers as the float one does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from shiftlif.cli.output import percent, show_json, show_pairs, show_table
+from shiftlif.cli.verify import stored_prepared
+from shiftlif.errors import ConfigurationError
+from shiftlif.program.storage import PROGRAM
+
+if TYPE_CHECKING:
+    from shiftlif.analysis.behaviour import Behaviour
+    from shiftlif.network import Network
+    from shiftlif.training.runs import Run
+
+PARTS = ("val", "test")
+
+
+def behaviour(
+    run: Annotated[Path, typer.Argument(help="Run folder of 'shiftlif train'.")],
+    bits: Annotated[
+        int | None,
+        typer.Option(help="Weight bits, 8 or 4. (default: as compiled, else the run's qat_bits, else 8)"),
+    ] = None,
+    part: Annotated[str, typer.Option(help="Which samples: val or test.")] = "test",
+    data: Annotated[
+        Path | None, typer.Option(help="Where the run's data are now, when they were moved.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of tables.")] = False,
+) -> None:
+    """Compare the float network of a run with its quantised network, layer by layer.
+
+    The quantised network is the one that 'shiftlif compile' stored, fine-tuned as it was, where the run is
+    compiled with these bits; otherwise the weights are quantised as they are.
+    """
+    from shiftlif.analysis.behaviour import compare
+    from shiftlif.quantize import absorb
+    from shiftlif.quantize.weights import check_bits
+    from shiftlif.training.evaluation import inputs
+    from shiftlif.training.runs import load_run, use_threads
+
+    if part not in PARTS:
+        raise ConfigurationError(f"--part is {part!r}, expected one of {', '.join(PARTS)}")
+    if bits is not None:
+        check_bits(bits)
+    loaded = load_run(run)
+    use_threads(loaded.config)
+    samples = loaded.data(source=data)
+    absorbed = absorb(loaded.network)
+    quantised, origin = _quantised(run, loaded, absorbed, samples, bits)
+    found = compare(absorbed, quantised, inputs(samples, part), samples.parts[part].y)
+    if as_json:
+        show_json({"run": str(run), "part": part, **origin, **found.to_dict()})
+    else:
+        _show(found, f"int{origin['bits']}", _title(run, part, found, origin))
+
+
+def _quantised(
+    folder: Path, run: Run, absorbed: Network, data: Any, bits: int | None
+) -> tuple[Network, dict[str, Any]]:
+    """The network and where it comes from: bits, whether it is the compiled one, fine-tuning epochs."""
+    from shiftlif.program import load
+    from shiftlif.training.deployment import prepared_for
+
+    if (folder / PROGRAM).is_file():
+        program = load(folder / PROGRAM)
+        if bits in (None, program.metadata.get("weight_bits")):
+            prepared = stored_prepared(absorbed, data, program, folder / PROGRAM)
+            return prepared, {
+                "bits": program.metadata["weight_bits"],
+                "compiled": True,
+                "qat_epochs": program.metadata.get("qat_epochs", 0),
+            }
+    chosen = bits if bits is not None else run.config.qat_bits or 8
+    return prepared_for(absorbed, data, chosen), {"bits": chosen, "compiled": False, "qat_epochs": 0}
+
+
+def _title(run: Path, part: str, found: Behaviour, origin: dict[str, Any]) -> str:
+    tuned = (
+        f"compiled, {origin['qat_epochs']} epochs of fine-tuning" if origin["compiled"] else "not fine-tuned"
+    )
+    return (
+        f"{run}: float and int{origin['bits']} ({tuned}), {found.samples:,} samples ({part}), T={found.steps}"
+    )
+
+
+def _show(found: Behaviour, name: str, title: str) -> None:
+    show_table(
+        title,
+        (
+            *("layer", "neurons", "same letter", "events float", f"events {name}"),
+            *("EMD letters", "EMD rates", "EMD membranes", "dead", "saturated"),
+        ),
+        [
+            (
+                layer.name,
+                layer.neurons,
+                percent(layer.agreement),
+                f"{layer.original.events:.4f}",
+                f"{layer.quantised.events:.4f}",
+                f"{layer.letter_distance:.4f}",
+                f"{layer.rate_distance:.4f}",
+                f"{layer.membrane_distance:.4f}",
+                f"{layer.original.dead} / {layer.quantised.dead}",
+                f"{layer.original.saturated} / {layer.quantised.saturated}",
+            )
+            for layer in found.layers
+        ],
+    )
+    show_table(
+        "letters used",
+        ("layer", "letter", "float", name),
+        [
+            (layer.name, f"{letter:g}", percent(before), percent(after))
+            for layer in found.layers
+            for letter, before, after in zip(
+                layer.levels, layer.original.usage, layer.quantised.usage, strict=True
+            )
+        ],
+    )
+    show_pairs("answers", {"same prediction": percent(found.agreement)})
+    if found.original is not None and found.quantised is not None:
+        before, after = found.original, found.quantised
+        show_table(
+            "scores",
+            ("measure", "float", name),
+            [
+                ("accuracy", percent(before.accuracy), percent(after.accuracy)),
+                *(
+                    (label, f"{getattr(before, field):.4f}", f"{getattr(after, field):.4f}")
+                    for label, field in (
+                        ("calibration error, 15 equal bins", "calibration_error"),
+                        ("calibration error, 15 equal counts", "adaptive_calibration_error"),
+                        ("negative log likelihood (nats)", "negative_log_likelihood"),
+                        ("Brier score", "brier_score"),
+                    )
+                ),
+            ],
+        )

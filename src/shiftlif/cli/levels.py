@@ -1,0 +1,101 @@
+"""``shiftlif levels``: how many letters the layers of a run need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shiftlif.cli.output import show_json, show_pairs, show_table
+
+if TYPE_CHECKING:
+    from shiftlif.analysis import Rendering
+
+SAMPLES = 512
+FIGURE = "levels.png"
+
+
+def levels(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run folder.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the figure. (default: the run folder)")] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            help="Error that the recommended K may add, as a share of the membrane's power. (default: 0.05)"
+        ),
+    ] = None,
+    samples: Annotated[
+        int, typer.Option(min=1, help="Samples of the validation part, evenly spread over it.")
+    ] = SAMPLES,
+    data: Annotated[
+        Path | None, typer.Option(help="Where the run's data are now, when they were moved.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of tables.")] = False,
+) -> None:
+    """Compare power-of-two with uniform letters on the membranes of a run, and recommend K for each layer.
+
+    Each alphabet is measured at its own best scale, beside the Lloyd-Max optimum of as many letters. The membranes are
+    those of the validation part; the figure shows them with the boundaries of both alphabets.
+    """
+    from shiftlif.analysis.figures import level_curves
+    from shiftlif.analysis.levels import TOLERANCE, compare_alphabets
+    from shiftlif.network import family_of
+    from shiftlif.training.evaluation import subsample
+    from shiftlif.training.runs import load_run, use_threads
+
+    run = load_run(folder)
+    use_threads(run.config)
+    x, _ = subsample(run.data(source=data), "val", samples)
+    tolerance = TOLERANCE if tolerance is None else tolerance
+    layers = compare_alphabets(run.network, [x], tolerance=tolerance)
+    target = out if out is not None else folder
+    target.mkdir(parents=True, exist_ok=True)
+    figure = level_curves(layers, target / FIGURE)
+    if as_json:
+        show_json(
+            {
+                "run": str(folder),
+                "samples": x.shape[1],
+                "tolerance": tolerance,
+                "layers": [layer.to_dict() for layer in layers],
+                "figure": str(figure),
+            }
+        )
+        return
+    for layer in layers:
+        show_table(
+            f"{layer.name}: trained as {layer.alphabet.name}",
+            ("letters", "best", "K", "error", "bits", "events", "L", "error", "bits", "events"),
+            [
+                (
+                    shift.rendering.n_levels,
+                    f"{shift.rendering.optimum / (shift.rendering.power or 1):.4f}",
+                    f"{shift.size} *" if shift.size == layer.recommended else str(shift.size),
+                    *_columns(shift.rendering),
+                    str(count.size),
+                    *_columns(count.rendering),
+                )
+                for shift, count in zip(layer.power_of_two, layer.uniform, strict=True)
+            ],
+        )
+    families = [family_of(layer.alphabet) for layer in layers]
+    settable = all(family is not None and family.size == "K" for family in families)
+    sizes = ", ".join(f"{layer.name}: {layer.recommended}" for layer in layers)
+    show_pairs(
+        "letters",
+        {
+            "validation samples": x.shape[1],
+            "best": "error of the Lloyd-Max optimum, as a share of the membrane's power",
+            "error": "times the best",
+            "bits": "entropy of the letters",
+            "events": "letters other than 0 per neuron and step",
+            "recommended K (*)": sizes,
+            **({"train with it": f"--set levels='{{{sizes}}}'"} if settable else {}),
+            "figure": figure,
+        },
+    )
+
+
+def _columns(found: Rendering) -> tuple[str, str, str]:
+    return f"{found.relative_error:.2f}", f"{found.entropy:.2f}", f"{found.density:.3f}"

@@ -1,0 +1,100 @@
+"""Synaptic operations during training, and a penalty on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from shiftlif.errors import ConfigurationError
+from shiftlif.network import Network
+from shiftlif.program import Conv, Linear
+from shiftlif.program.cost import fan_out
+from shiftlif.quantize import QuantizedSynapse
+from shiftlif.quantize.absorb import SYNAPSES
+from shiftlif.quantize.prepare import convolution_geometry
+
+
+def connections(layer: nn.Module, shape: tuple[int, ...]) -> Tensor:
+    """How many weights each input position ``[C, ...]`` of a Linear or Conv layer meets, borders included.
+
+    Args:
+        layer: Linear, Conv1d, Conv2d or a `shiftlif.quantize.QuantizedSynapse`.
+        shape: of one sample at the layer's input.
+
+    Returns:
+        float64 ``[C, ...]``.
+    """
+    assert isinstance(layer, (*SYNAPSES, QuantizedSynapse))
+    geometry: Any = layer.geometry if isinstance(layer, QuantizedSynapse) else convolution_geometry(layer)
+    # The program's operation with this layer's connections; what its weights are does not matter.
+    weight = np.zeros(tuple(layer.weight.shape), np.int8)
+    operation = (
+        Linear("layer", "input", weight) if geometry is None else Conv("layer", "input", weight, **geometry)
+    )
+    return torch.from_numpy(fan_out(operation, shape).astype(np.float64))
+
+
+class SynapticPenalty:
+    """Synaptic operations per inference relative to the connections of the network, with a gradient.
+
+    1 is as many operations as a non-spiking network of the shape has multiply-accumulates. Layers before the first
+    neuron see the data and are left out of both: no training makes them cheaper.
+
+    The value is the exact count. Counting has no derivative, so the gradient is that of the arriving letters
+    relative to the layer's largest one, weighted alike: pushing operations down makes letters smaller, where they
+    lead to many connections first, until they vanish.
+
+    Args:
+        network: float or prepared.
+
+    Raises:
+        ConfigurationError: no layer with weights follows a neuron.
+    """
+
+    def __init__(self, network: Network) -> None:
+        driven = False
+        stateful = {name for name, _ in network.stateful_layers()}
+        self._layers: list[nn.Module] = []
+        for name, layer in network.named_layers():
+            if driven and isinstance(layer, (*SYNAPSES, QuantizedSynapse)):
+                self._layers.append(layer)
+            driven = driven or name in stateful
+        if not self._layers:
+            raise ConfigurationError(
+                "a penalty on synaptic operations needs a layer with weights behind a neuron; this network has none"
+            )
+        self._connections: dict[nn.Module, Tensor] = {}
+
+    @contextmanager
+    def watch(self) -> Iterator[list[Tensor]]:
+        """Inside the block a call of the network fills the list; `value` makes the penalty of it."""
+        seen: list[Tensor] = []
+        handles = [
+            layer.register_forward_pre_hook(lambda layer, inputs: seen.append(self._arriving(layer, *inputs)))
+            for layer in self._layers
+        ]
+        try:
+            yield seen
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def value(self, seen: list[Tensor], batch: int) -> Tensor:
+        """The penalty of what one call of ``batch`` samples left in the list, a scalar."""
+        total = sum(float(self._connections[layer].sum()) for layer in self._layers)
+        return torch.stack(seen).sum() / (batch * total)
+
+    def _arriving(self, layer: nn.Module, x: Tensor) -> Tensor:
+        """Operations that the inputs ``[T B, C, ...]`` cause, with the gradient of their relative size."""
+        if layer not in self._connections:
+            self._connections[layer] = connections(layer, tuple(x.shape[1:]))
+        weights = self._connections[layer].to(x.device, x.dtype)
+        top = x.detach().abs().max().clamp(min=torch.finfo(x.dtype).tiny)
+        size = (x.abs() / top * weights).sum()
+        exact = ((x.detach() != 0).sum(0) * weights).sum()
+        return size + (exact - size).detach()
