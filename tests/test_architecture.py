@@ -22,7 +22,8 @@ MAP = {
     "neuron": {"errors", "alphabet", "surrogate", "kernels"},
     "network": {"errors", "alphabet", "kernels", "neuron"},
     "models": {"errors", "network"},
-    "analysis": {"errors", "alphabet", "neuron", "network"},
+    "interop": {"errors", "alphabet", "surrogate", "neuron", "network"},
+    "analysis": {"errors", "alphabet", "surrogate", "neuron", "network"},
     "quantize": {"errors", "alphabet", "surrogate", "neuron", "network"},
     "compile": {"errors", "network", "quantize", "program"},
     "training": {
@@ -38,6 +39,17 @@ MAP = {
         "compile",
         "program",
     },
+    "bench": {
+        "errors",
+        "neuron",
+        "network",
+        "data",
+        "analysis",
+        "quantize",
+        "compile",
+        "program",
+        "training",
+    },
     "cli": {
         "errors",
         "alphabet",
@@ -46,13 +58,14 @@ MAP = {
         "data",
         "analysis",
         "training",
+        "bench",
         "quantize",
         "compile",
         "program",
     },
 }
 TORCH_FREE = ("errors", "alphabet", "data", "program")
-LEARNING_CORE = ("surrogate", "kernels", "neuron", "network", "models", "quantize", "compile")
+LEARNING_CORE = ("surrogate", "kernels", "neuron", "network", "models", "interop", "quantize", "compile")
 HEAVY = ("lightning", "typer", "rich", "matplotlib", "pydantic", "sklearn", "librosa", "tensorboard")
 
 
