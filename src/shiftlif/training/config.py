@@ -183,7 +183,7 @@ class TrainingConfig(_Frozen):
         rate_target: events per neuron per step wanted in every layer, used when ``rate_weight > 0``.
         rate_weight: weight of the rate penalty in the loss.
         rate_penalty: ``hinge`` punishes the excess only, ``squared`` both sides.
-        synaptic_weight: weight in the loss of the synaptic operations per inference relative to the network's
+        synaptic_weight: weight in the loss of the synaptic operations per step relative to the network's
             connections, see `shiftlif.training.synaptic`.
         per_step: share of the loss that every step's own output has to answer for (temporal efficient training).
         teacher: run folder of a trained network of the same data set (a non-spiking one, say) to distil from.

@@ -40,9 +40,9 @@ def connections(layer: nn.Module, shape: tuple[int, ...]) -> Tensor:
 
 
 class SynapticPenalty:
-    """Synaptic operations per inference relative to the connections of the network, with a gradient.
+    """Synaptic operations per step relative to the connections of the network, with a gradient.
 
-    1 is as many operations as a non-spiking network of the shape has multiply-accumulates. Layers before the first
+    1 is as many operations a step as a non-spiking network of the shape has multiply-accumulates. Layers before the first
     neuron see the data and are left out of both: no training makes them cheaper.
 
     The value is the exact count. Counting has no derivative, so the gradient is that of the arriving letters
@@ -84,10 +84,10 @@ class SynapticPenalty:
             for handle in handles:
                 handle.remove()
 
-    def value(self, seen: list[Tensor], batch: int) -> Tensor:
-        """The penalty of what one call of ``batch`` samples left in the list, a scalar."""
+    def value(self, seen: list[Tensor], x: Tensor) -> Tensor:
+        """The penalty of what the call on ``x [T, B, ...]`` left in the list, a scalar."""
         total = sum(float(self._connections[layer].sum()) for layer in self._layers)
-        return torch.stack(seen).sum() / (batch * total)
+        return torch.stack(seen).sum() / (x.shape[0] * x.shape[1] * total)
 
     def _arriving(self, layer: nn.Module, x: Tensor) -> Tensor:
         """Operations that the inputs ``[T B, C, ...]`` cause, with the gradient of their relative size."""

@@ -123,7 +123,7 @@ class Classification(lightning.LightningModule):
         else:
             with self.synaptic.watch() as arriving:
                 outputs = self.network(x, observer)
-            penalty = penalty + config.synaptic_weight * self.synaptic.value(arriving, x.shape[1])
+            penalty = penalty + config.synaptic_weight * self.synaptic.value(arriving, x)
         if rates:
             penalty = penalty + config.rate_weight * rate_penalty(
                 rates, config.rate_target, config.rate_penalty
