@@ -93,7 +93,7 @@ def _show(found: Behaviour, name: str, title: str) -> None:
         title,
         (
             *("layer", "neurons", "same letter", "events float", f"events {name}"),
-            *("EMD letters", "EMD rates", "EMD membranes", "dead", "saturated"),
+            *("dead", "saturated"),
         ),
         [
             (
@@ -102,11 +102,21 @@ def _show(found: Behaviour, name: str, title: str) -> None:
                 percent(layer.agreement),
                 f"{layer.original.events:.4f}",
                 f"{layer.quantised.events:.4f}",
+                f"{layer.original.dead} / {layer.quantised.dead}",
+                f"{layer.original.saturated} / {layer.quantised.saturated}",
+            )
+            for layer in found.layers
+        ],
+    )
+    show_table(
+        f"earth mover's distance between float and {name}",
+        ("layer", "letters", "rates", "membranes"),
+        [
+            (
+                layer.name,
                 f"{layer.letter_distance:.4f}",
                 f"{layer.rate_distance:.4f}",
                 f"{layer.membrane_distance:.4f}",
-                f"{layer.original.dead} / {layer.quantised.dead}",
-                f"{layer.original.saturated} / {layer.quantised.saturated}",
             )
             for layer in found.layers
         ],
