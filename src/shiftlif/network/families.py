@@ -72,10 +72,10 @@ def set_levels(network: Network, sizes: Mapping[str, int]) -> None:
                 f"levels: there is no neuron layer {name!r}; this network's are {', '.join(neurons)}"
             )
         family = family_of(neurons[name].alphabet)
-        if family is None:
+        if family is None or neurons[name].input_gain != 1:  # NILIF's gain belongs to the L it was built with
             raise ConfigurationError(
-                f"levels: layer {name} has the alphabet {neurons[name].alphabet.name}, which has no K or L; "
-                "leave the layer out, or use ShiftLIF, QBLIF or IntLIF"
+                f"levels: layer {name} ({type(neurons[name]).__name__}, {neurons[name].alphabet.name}) has no K or L that "
+                "can be changed; leave the layer out, or use ShiftLIF, QBLIF or IntLIF"
             )
         try:
             chosen[name] = family(size)

@@ -42,8 +42,8 @@ def connections(layer: nn.Module, shape: tuple[int, ...]) -> Tensor:
 class SynapticPenalty:
     """Synaptic operations per step relative to the connections of the network, with a gradient.
 
-    1 is as many operations a step as a non-spiking network of the shape has multiply-accumulates. Layers before the first
-    neuron see the data and are left out of both: no training makes them cheaper.
+    1 is as many operations a step as a non-spiking network of the shape has multiply-accumulates. Layers before the
+    first neuron see the data and are left out of both: no training makes them cheaper.
 
     The value is the exact count. Counting has no derivative, so the gradient is that of the arriving letters
     relative to the layer's largest one, weighted alike: pushing operations down makes letters smaller, where they
