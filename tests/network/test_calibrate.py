@@ -7,6 +7,7 @@ from torch import nn
 from shiftlif import LIF, Binary, Network, PowerOfTwo, ShiftLIF, SpikingNeuron, Ternary, Uniform, direct_code
 from shiftlif.errors import ConfigurationError
 from shiftlif.network import Family, batch_statistics, calibrate, family_of, pre_emission, set_levels
+from shiftlif.neuron import NILIF
 
 
 def identity(neuron):
@@ -86,9 +87,14 @@ def test_sizes_are_set_by_layer_and_all_or_none():
     assert neurons["shiftlif2"].alphabet == PowerOfTwo(3)
     for sizes, message in (
         ({"shiftlif2": 1, "shiftlif9": 1}, "no neuron layer 'shiftlif9'"),
-        ({"shiftlif2": 1, "lif1": 1}, "layer lif1 has the alphabet Binary"),
+        ({"shiftlif2": 1, "lif1": 1}, r"layer lif1 \(LIF, Binary\) has no K or L"),
         ({"shiftlif2": 1, "shiftlif1": 7}, "layer shiftlif1: PowerOfTwo: K must be"),
     ):
         with pytest.raises(ConfigurationError, match=message):
             set_levels(net, sizes)
     assert neurons["shiftlif2"].alphabet == PowerOfTwo(3)
+
+
+def test_a_neuron_that_divides_by_its_own_l_keeps_it():
+    with pytest.raises(ConfigurationError, match=r"layer n \(NILIF, .* has no K or L that can be changed"):
+        set_levels(identity(NILIF(4)), {"n": 2})

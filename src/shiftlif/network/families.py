@@ -74,8 +74,8 @@ def set_levels(network: Network, sizes: Mapping[str, int]) -> None:
         family = family_of(neurons[name].alphabet)
         if family is None or neurons[name].input_gain != 1:  # NILIF's gain belongs to the L it was built with
             raise ConfigurationError(
-                f"levels: layer {name} ({type(neurons[name]).__name__}, {neurons[name].alphabet.name}) has no K or L that "
-                "can be changed; leave the layer out, or use ShiftLIF, QBLIF or IntLIF"
+                f"levels: layer {name} ({type(neurons[name]).__name__}, {neurons[name].alphabet.name}) has no K or L "
+                "that can be changed; leave the layer out, or use ShiftLIF, QBLIF or IntLIF"
             )
         try:
             chosen[name] = family(size)
