@@ -174,6 +174,12 @@ def test_a_page_keeps_everything_but_what_stands_between_its_marks():
         between_marks("top\n", "new\n")
 
 
+def test_the_summary_shows_the_neurons_of_every_data_set():
+    everywhere = [record(dataset, correct=LIF[0]) for dataset in ("a", "b")]
+    rows = make_rows([*everywhere, record("a", "Rare", correct=LIF[0])], baseline="LIF")
+    assert summary_table(rows).columns == ("", "LIF")
+
+
 def test_the_page_says_what_is_missing_and_what_does_not_compile(rows):
     text = page(rows, "LIF", missing=3, figure="b.png")
     assert "3 runs of the recipe have no record yet." in text

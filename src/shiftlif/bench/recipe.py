@@ -16,6 +16,8 @@ from shiftlif.training.config import TrainingConfig, check, read_values
 
 FORMAT = 1
 """Version of what a record holds; a higher one makes every record stale."""
+SILENT = ("ReLU", "QuantReLU")
+"""Kinds of neurons that send no spikes."""
 LABELS = ("dataset", "neuron", "steps", "seed")
 """The fields that name a run in tables and in ``--only``."""
 
@@ -58,6 +60,7 @@ class Recipe(_Frozen):
         deploy: the integer programs of each run.
         baseline: label of the neuron that tables compare with.
         opponent: label of the quantised non-spiking network whose energy tables compare with, or None.
+        subject: label of the neuron whose results the first table sums up, or None.
         limit: samples of the test part on which programs are verified and costs are counted.
     """
 
@@ -70,12 +73,18 @@ class Recipe(_Frozen):
     deploy: tuple[Deployment, ...] = (Deployment(),)
     baseline: str = "LIF"
     opponent: str | None = None
+    subject: str | None = None
     limit: int = Field(default=1000, ge=1)
 
     @field_validator("datasets", "neurons", mode="before")
     @classmethod
     def _entries_may_be_empty(cls, value: Any) -> Any:
         return {k: v or {} for k, v in value.items()} if isinstance(value, dict) else value
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """Labels of the networks without spikes."""
+        return tuple(name for name, entry in self.neurons.items() if entry.get("kind") in SILENT)
 
     @field_validator("deploy")
     @classmethod

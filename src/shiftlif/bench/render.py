@@ -6,10 +6,19 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from shiftlif.bench.figure import pareto_figure
+from shiftlif.bench.headline import headline_table
 from shiftlif.bench.recipe import Job, Recipe
 from shiftlif.bench.rows import Row, make_rows
 from shiftlif.bench.store import Record
-from shiftlif.bench.tables import accuracy_table, comma_separated, cost_table, energy_table, latex, markdown
+from shiftlif.bench.tables import (
+    Table,
+    accuracy_table,
+    comma_separated,
+    cost_table,
+    energy_table,
+    latex,
+    markdown,
+)
 from shiftlif.program.storage import write_atomically
 
 OPERATIONS = ("synaptic_operations", "synaptic operations per inference")
@@ -23,15 +32,33 @@ def rows_of(recipe: Recipe, jobs: Sequence[Job], records: Iterable[Record]) -> l
     return make_rows(records, baseline=recipe.baseline, order=order)
 
 
+def headline_of(recipe: Recipe, rows: Sequence[Row]) -> Table | None:
+    """The table about the recipe's subject; None where it has none."""
+    if recipe.subject is None:
+        return None
+    measured = {row.neuron for row in rows}
+    reference = next((name for name in recipe.silent if name in measured), None)
+    return headline_table(
+        rows, subject=recipe.subject, baseline=recipe.baseline, silent=recipe.silent, reference=reference
+    )
+
+
 def page(
-    rows: Sequence[Row], baseline: str, opponent: str | None = None, *, missing: int, figure: str
+    rows: Sequence[Row],
+    baseline: str,
+    opponent: str | None = None,
+    headline: Table | None = None,
+    *,
+    missing: int,
+    figure: str,
 ) -> str:
-    """The Markdown page: what the columns mean, the two tables, what did not compile.
+    """The Markdown page: what the columns mean, the tables, what did not compile.
 
     Args:
         rows: of the records.
         baseline: label of the neuron compared with.
         opponent: label of the quantised non-spiking network, or None.
+        headline: the table to begin with, or None.
         missing: runs of the recipe that have no record yet.
         figure: file name of the Pareto figure.
     """
@@ -43,6 +70,7 @@ def page(
     lines = [
         "# Bench",
         f"Made by `shiftlif bench`; one record a run in the JSONL file beside this page.{open_runs}",
+        *_begun_with(headline),
         "Accuracies are means ± standard deviations over seeds, in per cent of the test part. Differences to "
         f"{baseline} are in percentage points on the seeds that both have, with the p-value of the paired t-test over "
         "seeds and of the exact sign-flip test over test samples (McNemar's, all seeds of a sample together); they are "
@@ -64,8 +92,25 @@ def page(
     return "\n\n".join(lines) + "\n"
 
 
+def _begun_with(headline: Table | None) -> list[str]:
+    if headline is None:
+        return []
+    return [
+        "In short, for one neuron: at its smallest T, against the baseline at its largest (accuracy in percentage "
+        "points ± the standard error of a difference of means, and synaptic operations of all steps); at its best T, "
+        "against the best other spiking neuron at any T; and at its smallest T against the network without spikes.",
+        markdown(headline).rstrip(),
+    ]
+
+
 def write_all(
-    rows: Sequence[Row], records: Path, *, baseline: str, opponent: str | None = None, missing: int
+    rows: Sequence[Row],
+    records: Path,
+    *,
+    baseline: str,
+    opponent: str | None = None,
+    headline: Table | None = None,
+    missing: int,
 ) -> list[Path]:
     """Write page, CSV, LaTeX and figure beside the records; the files written.
 
@@ -75,9 +120,13 @@ def write_all(
         ModelFileError: a file cannot be written.
     """
     png = records.with_name(f"{records.stem}_pareto.png")
-    tables = (accuracy_table(rows, baseline), cost_table(rows, baseline), energy_table(rows, opponent))
+    tables = [accuracy_table(rows, baseline), cost_table(rows, baseline), energy_table(rows, opponent)]
+    if headline is not None:
+        tables.insert(0, headline)
     texts = {
-        records.with_suffix(".md"): page(rows, baseline, opponent, missing=missing, figure=png.name),
+        records.with_suffix(".md"): page(
+            rows, baseline, opponent, headline, missing=missing, figure=png.name
+        ),
         records.with_suffix(".csv"): comma_separated(rows),
         records.with_suffix(".tex"): "\n".join(latex(table) for table in tables),
     }

@@ -89,8 +89,13 @@ def energy_table(rows: Sequence[Row], opponent: str | None) -> Table:
 
 
 def summary_table(rows: Sequence[Row]) -> Table:
-    """One line for each data set and T, one column for each neuron: accuracy and million synaptic operations."""
-    neurons = tuple(dict.fromkeys(row.neuron for row in rows))
+    """One line for each data set and T: accuracy and million synaptic operations of the neurons run on every set."""
+    datasets = {row.dataset for row in rows}
+    neurons = tuple(
+        neuron
+        for neuron in dict.fromkeys(row.neuron for row in rows)
+        if {row.dataset for row in rows if row.neuron == neuron} == datasets
+    )
     cells: dict[tuple[str, int], dict[str, str]] = {}
     for row in rows:
         operations = row.figures["synaptic_operations"].mean / 1e6

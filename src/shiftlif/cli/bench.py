@@ -213,7 +213,7 @@ def _failure(outcome: Outcome) -> dict[str, Any]:
 def _render(
     recipe: Recipe, grid: Sequence[Job], records: dict[str, Record], out: Path, readme: Path | None
 ) -> None:
-    from shiftlif.bench.render import rows_of, write_all
+    from shiftlif.bench.render import headline_of, rows_of, write_all
     from shiftlif.bench.tables import between_marks, markdown, summary_table
     from shiftlif.program.storage import read_file, write_atomically
 
@@ -223,15 +223,18 @@ def _render(
             f"{out} holds no record of this recipe; run the bench without --render first"
         )
     rows = rows_of(recipe, grid, current)
+    headline = headline_of(recipe, rows)
     files = write_all(
         rows,
         out,
         baseline=recipe.baseline,
         opponent=recipe.opponent,
+        headline=headline,
         missing=len(grid) - len(current),
     )
     if readme is not None:
-        page = between_marks(read_file(readme).decode(), markdown(summary_table(rows)))
+        tables = [summary_table(rows)] if headline is None else [headline, summary_table(rows)]
+        page = between_marks(read_file(readme).decode(), "\n".join(map(markdown, tables)))
         write_atomically(readme, page.encode())
         files.append(readme)
     shown: dict[str, object] = {"records": f"{len(current)} of {len(grid)} runs in {out}"}
