@@ -14,8 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from shiftlif.alphabet import Alphabet
+from shiftlif.alphabet import Alphabet, Binary
 from shiftlif.network import StatefulLayer
+from shiftlif.neuron import emit
 from shiftlif.neuron.straight_through import straight_through
 from shiftlif.surrogate import Surrogate
 
@@ -220,18 +221,28 @@ class IntegerNeuron(_Integrator):
         return torch.stack(letters).float(), v, torch.stack(membranes)
 
     def _after_reset(self, v: Tensor, letter: Tensor, index: Tensor, resets: Tensor, unit: Tensor) -> Tensor:
+        if self.reset == "hard":
+            return v * (1 - self._cleared(v, letter, unit))
         with torch.no_grad():
-            if self.reset == "soft":
-                amount = torch.zeros_like(v)
-                for i, subtracted in enumerate(resets):
-                    amount += (index == i) * subtracted
-            else:
-                amount = torch.where(letter != 0, v, torch.zeros_like(v))
+            amount = torch.zeros_like(v)
+            for i, subtracted in enumerate(resets):
+                amount += (index == i) * subtracted
         if not self.detach_reset:
             # Backward, the rounded reset follows the letter it stands for.
             real = letter * (self.reset_gain * 2.0**-self.alphabet.fraction_bits) / unit
             amount = amount + (real - real.detach())
         return v - amount
+
+    def _cleared(self, v: Tensor, letter: Tensor, unit: Tensor) -> Tensor:
+        """1 where a hard reset clears the membrane, with the gradient that the float neuron gives it."""
+        cleared = (letter.detach() != 0).to(v.dtype)
+        if self.detach_reset:
+            return cleared
+        if not self.alphabet.signed:
+            return straight_through(letter * 2.0**-self.alphabet.fraction_bits, cleared)
+        u, one = v * unit, torch.ones((), dtype=v.dtype, device=v.device)
+        up, down = (emit(x, one, Binary(), self.surrogate) for x in (u, -u))
+        return straight_through(up + down, cleared)
 
     def extra_repr(self) -> str:
         """What ``print(network)`` shows."""
