@@ -152,3 +152,17 @@ def test_only_keeps_what_every_named_field_admits():
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_recipe_of_the_repository_is_valid(path):
     assert expand(load_recipe(path))
+
+
+def test_a_data_set_may_have_programs_of_its_own():
+    own = {"digits": {"deploy": [{"bits": 4, "qat_epochs": 2}]}, "wiar": None}
+    made = {job.dataset: job for job in jobs_of(datasets=own)}
+    assert [entry.model_dump() for entry in made["digits"].deploy] == [{"bits": 4, "qat_epochs": 2}]
+    assert [entry.name for entry in made["wiar"].deploy] == ["int8"]
+    assert "deploy" not in made["digits"].training
+    plain = {job.dataset: job for job in jobs_of(datasets={"digits": {}, "wiar": None})}
+    assert made["digits"].key != plain["digits"].key
+    assert made["digits"].training_key == plain["digits"].training_key
+    assert made["wiar"].key == plain["wiar"].key
+    with pytest.raises(ConfigurationError, match=r"datasets\.digits: deploy\.0\.bits"):
+        jobs_of(datasets={"digits": {"deploy": [{"bits": 5}]}})

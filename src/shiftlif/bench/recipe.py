@@ -52,7 +52,8 @@ class Recipe(_Frozen):
 
     Attributes:
         common: `TrainingConfig` fields of every run.
-        datasets: by label, fields that override ``common``; ``dataset`` is the label unless given.
+        datasets: by label, fields that override ``common``; ``dataset`` is the label unless given. A ``deploy`` among
+            them takes the place of the recipe's.
         neurons: by label, `shiftlif.training.NeuronConfig` fields, and under ``train`` fields that override
             ``common`` and the data set's.
         steps, seeds: of every block that names none.
@@ -207,10 +208,18 @@ def make_job(recipe: Recipe, dataset: str, neuron: str, steps: int, seed: int) -
         steps=config.steps,
         seed=seed,
         training=training,
-        deploy=recipe.deploy,
+        deploy=_deployments(recipe, dataset),
         limit=recipe.limit,
         teacher=taught,
     )
+
+
+def _deployments(recipe: Recipe, dataset: str) -> tuple[Deployment, ...]:
+    own = recipe.datasets[dataset].get("deploy")
+    if own is None:
+        return recipe.deploy
+    part = {"datasets": {dataset: {}}, "neurons": recipe.neurons, "deploy": own}
+    return check(Recipe, part, f"datasets.{dataset}").deploy
 
 
 def _merged(
@@ -231,7 +240,8 @@ def _merged(
                 raise ConfigurationError(
                     f"{part}: {name} is {fields[name]!r}, but the grid decides it; list it under {name.rstrip('s')}s"
                 )
-    layers = (recipe.common, {"dataset": dataset}, recipe.datasets[dataset], {"steps": steps}, train)
+    of_set = {name: value for name, value in recipe.datasets[dataset].items() if name != "deploy"}
+    layers = (recipe.common, {"dataset": dataset}, of_set, {"steps": steps}, train)
     values: dict[str, Any] = {}
     kind: dict[str, Any] = {}
     for layer in layers:

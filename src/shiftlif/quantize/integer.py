@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -97,26 +98,44 @@ class QuantizedSynapse(nn.Module):
 
 
 class _EmitInteger(torch.autograd.Function):
-    """Letters by comparing integer membranes with integer thresholds; backward through the surrogate."""
+    """Letters by comparing integer membranes with integer thresholds, and the membrane after a soft reset.
+
+    Backward, the letter has the surrogate's slope, and the rounded reset follows the letter it stands for: g and
+    ``1 - gain g`` in real units, with a gain of 0 for a reset that is left out of the gradient.
+    """
 
     @staticmethod
     def forward(
-        ctx: Any, v: Tensor, thresholds: Tensor, unit: Tensor, alphabet: Alphabet, surrogate: Surrogate
+        ctx: Any,
+        v: Tensor,
+        thresholds: Tensor,
+        resets: Tensor,
+        unit: Tensor,
+        alphabet: Alphabet,
+        surrogate: Surrogate,
+        gain: float,
     ) -> tuple[Tensor, Tensor]:
-        index = torch.zeros(v.shape, dtype=torch.int64, device=v.device)
-        for threshold in thresholds:
-            index += v >= threshold
-        letters = torch.as_tensor(alphabet.integer_levels, dtype=v.dtype, device=v.device)
+        # Letter and reset climb from step to step of their tables: sums of integers, so exact.
+        levels = alphabet.integer_levels.tolist()
+        letter, after = torch.full_like(v, levels[0]), v - resets[0]
+        for threshold, rise, deeper in zip(
+            thresholds, np.diff(levels).tolist(), resets.diff(dim=0), strict=True
+        ):
+            reached = (v >= threshold).to(v.dtype)
+            letter.add_(reached, alpha=rise)
+            after.addcmul_(reached, deeper, value=-1)
         ctx.save_for_backward(v, unit)
-        ctx.alphabet, ctx.surrogate = alphabet, surrogate
-        ctx.mark_non_differentiable(index)
-        return letters[index], index
+        ctx.alphabet, ctx.surrogate, ctx.gain = alphabet, surrogate, gain
+        return letter, after
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None, None, None, None]:
         v, unit = ctx.saved_tensors
-        slope = ctx.surrogate(v * unit, ctx.alphabet) * unit * 2.0**ctx.alphabet.fraction_bits
-        return grads[0] * slope, None, None, None, None
+        g = ctx.surrogate(v * unit, ctx.alphabet)
+        grad = grads[0] * g * (unit * 2.0**ctx.alphabet.fraction_bits) + grads[1]
+        if ctx.gain:
+            grad.addcmul_(grads[1], g, value=-ctx.gain)
+        return grad, None, None, None, None, None, None
 
 
 class _Integrator(StatefulLayer):
@@ -207,31 +226,19 @@ class IntegerNeuron(_Integrator):
         unit = _by_channel(self.unit.to(inflow.dtype), rank)
         thresholds = _by_channel(self.thresholds.to(inflow.dtype), rank)
         resets = _by_channel(self.resets.to(inflow.dtype), rank)
+        gain = 0.0 if self.detach_reset else self.reset_gain
         letters, membranes = [], []
         for current in inflow.unbind(0):
             if self.leak_shift is not None:
                 v = v - floor(v * 2.0**-self.leak_shift)
             v = v + current
-            letter, index = _EmitInteger.apply(  # type: ignore[no-untyped-call]
-                v, thresholds, unit, self.alphabet, self.surrogate
+            letter, after = _EmitInteger.apply(  # type: ignore[no-untyped-call]
+                v, thresholds, resets, unit, self.alphabet, self.surrogate, gain
             )
-            v = self._after_reset(v, letter, index, resets, unit)
+            v = after if self.reset == "soft" else v * (1 - self._cleared(v, letter, unit))
             letters.append(letter)
             membranes.append(v)
         return torch.stack(letters).float(), v, torch.stack(membranes)
-
-    def _after_reset(self, v: Tensor, letter: Tensor, index: Tensor, resets: Tensor, unit: Tensor) -> Tensor:
-        if self.reset == "hard":
-            return v * (1 - self._cleared(v, letter, unit))
-        with torch.no_grad():
-            amount = torch.zeros_like(v)
-            for i, subtracted in enumerate(resets):
-                amount += (index == i) * subtracted
-        if not self.detach_reset:
-            # Backward, the rounded reset follows the letter it stands for.
-            real = letter * (self.reset_gain * 2.0**-self.alphabet.fraction_bits) / unit
-            amount = amount + (real - real.detach())
-        return v - amount
 
     def _cleared(self, v: Tensor, letter: Tensor, unit: Tensor) -> Tensor:
         """1 where a hard reset clears the membrane, with the gradient that the float neuron gives it."""
