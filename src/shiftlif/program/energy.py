@@ -141,10 +141,16 @@ def energy(
         constants: values that replace `ENERGY_CONSTANTS`, by name; derived ones do not follow.
 
     Raises:
-        ConfigurationError: an unknown kind or constant, or bits below 1 or above 32.
+        ConfigurationError: an unknown kind or constant, bits below 1 or above 32, or several steps of a network
+            that is said not to spike.
     """
     if kind not in KINDS:
         raise ConfigurationError(f"energy kind is {kind!r}, expected one of {', '.join(KINDS)}")
+    if kind != "spiking" and cost.steps != 1:
+        raise ConfigurationError(
+            f"energy kind is {kind!r}, but the cost is of {cost.steps} steps; a network without spikes runs once: "
+            "measure it with steps=1, or take the kind 'spiking'"
+        )
     for name, bits in (("weight_bits", weight_bits), ("activation_bits", activation_bits)):
         if bits is not None and (isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= 32):
             raise ConfigurationError(f"{name} is {bits!r}, expected a whole number from 1 to 32, or None")
