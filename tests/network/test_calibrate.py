@@ -6,7 +6,7 @@ from torch import nn
 
 from shiftlif import LIF, Binary, Network, PowerOfTwo, ShiftLIF, SpikingNeuron, Ternary, Uniform, direct_code
 from shiftlif.errors import ConfigurationError
-from shiftlif.network import Family, batch_statistics, calibrate, family_of, pre_emission, set_levels
+from shiftlif.network import Family, batch_statistics, calibrate, family_of, pre_emission, set_levels, thinned
 from shiftlif.neuron import NILIF
 
 
@@ -98,3 +98,13 @@ def test_sizes_are_set_by_layer_and_all_or_none():
 def test_a_neuron_that_divides_by_its_own_l_keeps_it():
     with pytest.raises(ConfigurationError, match=r"layer n \(NILIF, .* has no K or L that can be changed"):
         set_levels(identity(NILIF(4)), {"n": 2})
+
+
+def test_thinning_sees_every_neuron_and_draws_the_same_each_time():
+    neurons = torch.arange(10.0).repeat(1000)  # a stride of 10 would see the first one only
+    kept = thinned(neurons, 1000)
+    assert len(kept) == 1000
+    assert set(kept.tolist()) == set(range(10))
+    assert torch.equal(kept, thinned(neurons, 1000))
+    assert torch.equal(thinned(neurons, 10_000), neurons)
+    assert thinned(neurons.view(2, -1), 7).shape == (2, 7)

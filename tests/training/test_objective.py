@@ -139,6 +139,16 @@ def test_residual_branches_are_counted_too():
     assert penalty_of(network, direct_code(torch.zeros(1, 2), steps=1)).item() == 1.0
 
 
+def test_a_branch_before_the_first_neuron_sees_the_data_and_is_not_counted():
+    block = Residual(nn.Linear(2, 3), LIF(tau=1.0), shortcut=(nn.Linear(2, 3), LIF(tau=1.0)))
+    network = Network(block, nn.Linear(3, 4), input_shape=(2,))
+    with torch.no_grad():
+        for parameter in network.layers["residual1"].parameters():
+            if parameter.requires_grad:
+                parameter.fill_(9.0)
+    assert penalty_of(network, direct_code(torch.ones(5, 2), steps=4)).item() == 1.0
+
+
 @pytest.fixture
 def teacher_run(tmp_path, dataset, config):
     fit(config, tmp_path / "teacher", dataset=dataset, progress=False)
@@ -169,6 +179,18 @@ def test_a_teacher_of_other_data_is_refused(dataset, config, teacher_run):
         load_teacher(teacher_run, make_data(blobs(seed=3), 2))
     with pytest.raises(ConfigurationError, match="samples of the shape"):
         load_teacher(teacher_run, make_data(blobs((3, 16)), 2))
+
+
+@pytest.mark.filterwarnings("ignore:layer .* is:UserWarning")
+def test_a_teacher_that_is_not_there_is_called_a_teacher_and_its_folder_does_not_move(
+    tmp_path, dataset, config, teacher_run, monkeypatch
+):
+    with pytest.raises(ConfigurationError, match=r"teacher: .*nowhere is not a run folder"):
+        load_teacher(tmp_path / "nowhere", make_data(dataset, 2))
+    monkeypatch.chdir(tmp_path)
+    stage = config.model_copy(update={"teacher": "teacher", "epochs": 1})
+    result = fit(stage, tmp_path / "student", dataset=dataset, progress=False)
+    assert result.config.teacher == str(teacher_run.resolve())
 
 
 @pytest.mark.filterwarnings("ignore:layer .* is:UserWarning")

@@ -162,3 +162,12 @@ def test_a_batch_is_looked_up_at_once_and_the_rest_is_left_out_of_training_only(
     assert [len(y) for _, y in data.training_loader(16, 0)] == [16, 16]
     assert [len(y) for _, y in data.training_loader(64, 0)] == [35]
     assert [len(y) for _, y in data.loader("val", 4)] == [4, 4, 1]
+
+
+@pytest.mark.parametrize("name", ["gain", "mask_channels", "drop_channels"])
+def test_all_frames_of_a_sample_change_alike(name):
+    # Two samples of three frames and four channels; every value is 1, so what was done can be read off.
+    changed = augment(torch.ones(64, 3 * 4, 5), {name: 0.5}, frames=3).view(64, 3, 4, 5)
+    assert torch.equal(changed, changed[:, :1].expand_as(changed))
+    assert not torch.equal(changed, torch.ones_like(changed))
+    assert len(changed[:, 0, :, 0].unique(dim=0)) > 2

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from shiftlif.errors import DataError
-from shiftlif.network import Network, Observation, letter_usage
+from shiftlif.network import Network, Observation, letter_usage, thinned
 from shiftlif.neuron import SpikingNeuron
 
 QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
@@ -18,6 +18,7 @@ SILENT = 0.001
 SATURATED = 0.9
 COLLAPSED = 0.999
 SAMPLED = 20_000  # membranes kept per layer and batch for the quantiles
+MOST = 1_000_000  # of all batches
 
 
 @dataclass(frozen=True)
@@ -103,11 +104,10 @@ class _Sums:
             usage = letter_usage(spikes, seen.layer, channel_axis=2).double() * spikes.numel()
             self.usage = usage if self.usage is None else self.usage + usage
         flat = seen.membranes.flatten()
-        self.membranes.append(flat[:: max(1, len(flat) // SAMPLED)].float())
+        self.membranes.append(thinned(flat, SAMPLED).float())
 
     def statistics(self, name: str) -> LayerStatistics:
-        kept = torch.cat(self.membranes)
-        kept = kept[:: max(1, len(kept) // 1_000_000)]
+        kept = thinned(torch.cat(self.membranes), MOST)
         quantiles = torch.quantile(kept, torch.tensor(QUANTILES, device=kept.device))
         usage = () if self.usage is None else tuple((self.usage / self.emissions).tolist())
         return LayerStatistics(

@@ -26,6 +26,7 @@ from shiftlif.network import (
     pre_emission,
     require_network,
     set_levels,
+    thinned,
 )
 from shiftlif.neuron import SpikingNeuron
 
@@ -254,7 +255,7 @@ def compare_alphabets(
         if isinstance(o.layer, SpikingNeuron) and o.name in seen:
             scale = o.layer.parameters_for(o.currents.ndim - 1).scale
             u = (pre_emission(o.currents, o.layer) / scale).flatten()
-            seen[o.name].append(u[:: max(1, len(u) // SAMPLED)].cpu())
+            seen[o.name].append(thinned(u, SAMPLED).cpu())
 
     training = network.training
     network.eval()

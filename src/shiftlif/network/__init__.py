@@ -9,6 +9,7 @@ from shiftlif.network.calibrate import (
     letter_usage,
     observe,
     pre_emission,
+    thinned,
 )
 from shiftlif.network.container import (
     Network,
@@ -50,4 +51,5 @@ __all__ = [
     "readout",
     "require_network",
     "set_levels",
+    "thinned",
 ]

@@ -63,10 +63,22 @@ def pre_emission(currents: Tensor, neuron: SpikingNeuron) -> Tensor:
     return torch.stack([integrate(i, v, parameters) for i, v in zip(currents, before, strict=True)])
 
 
+def thinned(values: Tensor, most: int) -> Tensor:
+    """At most so many entries of the last axis, drawn with a fixed seed; all of them where there are no more.
+
+    A fixed stride would not do: where it is a multiple of a layer's size, it sees one neuron only.
+    """
+    n = values.shape[-1]
+    if n <= most:
+        return values
+    index = torch.randint(n, (most,), generator=torch.Generator().manual_seed(0)).sort().values
+    return values[..., index.to(values.device)]
+
+
 def sampled_rows(h: Tensor, neuron: SpikingNeuron) -> Tensor:
-    """Membranes by scale entry, ``[1, N]`` or ``[C, N]`` of H ``[T, B, C, ...]``; evenly thinned where N is large."""
+    """Membranes by scale entry, ``[1, N]`` or ``[C, N]`` of H ``[T, B, C, ...]``; `thinned` where N is large."""
     rows = h.reshape(1, -1) if neuron.channels is None else h.transpose(0, 2).reshape(neuron.channels, -1)
-    return rows[:, :: max(1, rows.shape[1] // SAMPLED)]
+    return thinned(rows, SAMPLED)
 
 
 def distributions(h: Tensor, neuron: SpikingNeuron) -> list[Distribution]:

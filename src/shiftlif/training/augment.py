@@ -72,10 +72,19 @@ AUGMENTATIONS: dict[str, Callable[[Tensor, float], Tensor]] = {
 """Names a configuration file may use."""
 
 
-def augment(x: Tensor, strengths: Mapping[str, float]) -> Tensor:
-    """Every named augmentation in turn, on ``[B, C, ...]``."""
+BY_CHANNEL = (gain, mask_channels, drop_channels)
+"""Those that draw for each channel, and must draw once for all frames of a sample."""
+
+
+def augment(x: Tensor, strengths: Mapping[str, float], frames: int = 1) -> Tensor:
+    """Every named augmentation in turn, on ``[B, C, ...]``, or with several frames on ``[B, frames C, ...]``."""
     for name, strength in strengths.items():
-        x = AUGMENTATIONS[name](x, strength)
+        change = AUGMENTATIONS[name]
+        if frames > 1 and change in BY_CHANNEL:
+            apart = x.unflatten(1, (frames, -1)).transpose(1, 2)
+            x = change(apart, strength).transpose(1, 2).flatten(1, 2)
+        else:
+            x = change(x, strength)
     return x
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -23,13 +22,11 @@ def classification_loss(
         smoothing: share of each target that is spread evenly over the classes.
         per_step: w, 0 to 1. With T = 1 the terms are equal.
     """
-    steps, batch = outputs.shape[:2]
+    steps = len(outputs)
     loss = F.cross_entropy(readout(outputs), labels, label_smoothing=smoothing)
     if per_step == 0 or steps == 1:
         return loss
-    each = F.cross_entropy(
-        outputs.flatten(0, 1), labels.repeat(steps) if batch else labels, label_smoothing=smoothing
-    )
+    each = F.cross_entropy(outputs.flatten(0, 1), labels.repeat(steps), label_smoothing=smoothing)
     return (1 - per_step) * loss + per_step * each
 
 
@@ -44,8 +41,3 @@ def distillation_loss(student: Tensor, teacher: Tensor, temperature: float) -> T
     wanted = F.log_softmax(teacher.detach() / temperature, 1)
     given = F.log_softmax(student / temperature, 1)
     return F.kl_div(given, wanted, reduction="batchmean", log_target=True) * temperature**2
-
-
-def mixed(x: Tensor, partner: Tensor, share: Tensor | float) -> Tensor:
-    """``share x + (1 - share) x[partner]``: mixup (arXiv:1710.09412) of inputs ``[B, ...]``, or of losses ``[B]``."""
-    return torch.lerp(x[partner], x, share)

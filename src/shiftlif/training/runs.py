@@ -130,6 +130,7 @@ def resolve(config: TrainingConfig, dataset: Dataset) -> TrainingConfig:
         "width": width,
         "batch_size": batch_size,
         "neuron": config.neuron.resolved(steps),
+        "teacher": None if config.teacher is None else str(Path(config.teacher).resolve()),
     }
     return config.model_copy(update=choices)
 

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from shiftlif.errors import ConfigurationError
-from shiftlif.network import Network
+from shiftlif.network import Network, Residual, StatefulLayer
+from shiftlif.neuron import SpikingNeuron
 from shiftlif.program import Conv, Linear
 from shiftlif.program.cost import fan_out
 from shiftlif.quantize import QuantizedSynapse
@@ -57,18 +58,26 @@ class SynapticPenalty:
     """
 
     def __init__(self, network: Network) -> None:
-        driven = False
-        stateful = {name for name, _ in network.stateful_layers()}
         self._layers: list[nn.Module] = []
-        for name, layer in network.named_layers():
-            if driven and isinstance(layer, (*SYNAPSES, QuantizedSynapse)):
-                self._layers.append(layer)
-            driven = driven or name in stateful
+        self._find(network.layers, driven=False)
         if not self._layers:
             raise ConfigurationError(
                 "a penalty on synaptic operations needs a layer with weights behind a neuron; this network has none"
             )
         self._connections: dict[nn.Module, Tensor] = {}
+
+    def _find(self, layers: nn.ModuleDict, *, driven: bool) -> bool:
+        """Note the layers with weights that letters reach; whether letters leave the last one."""
+        for layer in layers.values():
+            if isinstance(layer, Residual):
+                ends = [self._find(branch, driven=driven) for branch in (layer.body, layer.shortcut)]
+                driven = any(ends)
+            elif isinstance(layer, (*SYNAPSES, QuantizedSynapse)):
+                if driven:
+                    self._layers.append(layer)
+            else:
+                driven = driven or isinstance(layer, SpikingNeuron | StatefulLayer)
+        return driven
 
     @contextmanager
     def watch(self) -> Iterator[list[Tensor]]:

@@ -185,7 +185,7 @@ class Classification(lightning.LightningModule):
     def _augmented(self, x: Tensor) -> Tensor:
         if self.temporal:
             steps, _, channels = x.shape[:3]
-            joined = augment(x.transpose(0, 1).flatten(1, 2), self.config.augment)
+            joined = augment(x.transpose(0, 1).flatten(1, 2), self.config.augment, frames=steps)
             return joined.view(len(joined), steps, channels, *x.shape[3:]).transpose(0, 1)
         return augment(x[0], self.config.augment).unsqueeze(0).expand(x.shape)
 

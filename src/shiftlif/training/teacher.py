@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from shiftlif.errors import ConfigurationError
+from shiftlif.errors import ConfigurationError, ModelFileError
 from shiftlif.network import Network, readout
 from shiftlif.training.batches import Data
 from shiftlif.training.runs import load_run
@@ -41,11 +41,14 @@ def load_teacher(folder: str | Path, data: Data) -> Teacher:
     """The network of a finished run as the teacher of another on the same data.
 
     Raises:
-        ConfigurationError: the run has other classes, other samples or another split, or, for a temporal set,
-            another number of frames.
+        ConfigurationError: there is no finished run, or it has other classes, other samples or another split, or, for
+            a temporal set, another number of frames.
         ModelFileError: the folder is unreadable.
     """
-    run = load_run(folder)
+    try:
+        run = load_run(folder)
+    except (ConfigurationError, ModelFileError) as error:
+        raise type(error)(f"teacher: {error}") from error
     for what, its, wanted in (
         ("classes", run.classes, data.classes),
         ("samples of the shape", run.sample_shape, data.sample_shape),
