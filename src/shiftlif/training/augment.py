@@ -81,7 +81,7 @@ def augment(x: Tensor, strengths: Mapping[str, float], frames: int = 1) -> Tenso
     for name, strength in strengths.items():
         change = AUGMENTATIONS[name]
         if frames > 1 and change in BY_CHANNEL:
-            apart = x.unflatten(1, (frames, -1)).transpose(1, 2)
+            apart = x.reshape(len(x), frames, -1, *x.shape[2:]).transpose(1, 2)
             x = change(apart, strength).transpose(1, 2).flatten(1, 2)
         else:
             x = change(x, strength)
