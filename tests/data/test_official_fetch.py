@@ -12,7 +12,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from shiftlif.data import fetch
+from shiftlif.data import describe, fetch
 from shiftlif.data.official import OFFICIAL, Remote
 from shiftlif.errors import DataError
 
@@ -100,6 +100,36 @@ def test_an_interrupted_fetch_goes_on_with_the_files_that_are_missing(host, offi
     assert asked == ["/b.zip"]
 
 
+def test_what_lies_in_a_folder_below_is_not_fetched_again_and_the_rest_goes_there(
+    host, official, monkeypatch
+):
+    folder, url, asked = host
+    (folder / "bird.zip").write_bytes(_zipped({"bird/y": b"two"}))
+    remotes = [
+        Remote(f"{url}/{name}.zip", "md5:" + "0" * 32, f"{name}.zip", name) for name in ("airplane", "cat")
+    ]
+    bird = Remote(f"{url}/bird.zip", _checksum(folder / "bird.zip"), "bird.zip", "bird")
+    _serve(monkeypatch, "cifar10_dvs", *remotes, bird)
+    home = official("cifar10_dvs")
+    for remote in remotes:
+        (home / "CIFAR10DVS" / remote.gives).mkdir(parents=True)
+    assert fetch("cifar10_dvs") == [home / "CIFAR10DVS" / "bird"]
+    assert (home / "CIFAR10DVS" / "bird" / "y").read_bytes() == b"two"
+    assert asked == ["/bird.zip"]
+
+
+@pytest.mark.parametrize("name", [name for name, facts in OFFICIAL.items() if len(facts.remotes) == 1])
+@pytest.mark.parametrize("below", [False, True])
+def test_a_set_that_can_be_loaded_is_never_fetched(name, below, official):
+    """The addresses are the published ones; none is asked."""
+    facts = OFFICIAL[name]
+    marker = official(name) / (facts.below[0] if below else "") / facts.marker
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.touch()
+    assert describe(name)["available"]
+    assert fetch(name) == []
+
+
 def test_a_file_with_another_checksum_leaves_nothing_behind(host, official, monkeypatch):
     folder, url, _ = host
     (folder / "a.zip").write_bytes(_zipped({"airplane/x": b"one"}))
@@ -164,6 +194,66 @@ def test_an_archive_of_something_else_is_named(host, official, monkeypatch):
     )
     with pytest.raises(DataError, match=r"b\.zip: cannot be unpacked"):
         fetch("cifar10_dvs")
+
+
+def _zipped_with(flags, method):
+    """A zip archive whose one file says that it is encrypted or compressed in another way."""
+    data = bytearray(_zipped({"airplane/x": b"one"}))
+    for signature, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        start = data.index(signature) + at
+        data[start : start + 4] = flags.to_bytes(2, "little") + method.to_bytes(2, "little")
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("flags", "method", "message"),
+    [(1, 0, "password required"), (0, 1, "compression method is not supported")],
+)
+def test_an_archive_that_python_cannot_unpack_says_so(flags, method, message, host, official, monkeypatch):
+    folder, url, _ = host
+    (folder / "a.zip").write_bytes(_zipped_with(flags, method))
+    _serve(
+        monkeypatch,
+        "cifar10_dvs",
+        Remote(f"{url}/a.zip", _checksum(folder / "a.zip"), "a.zip", "airplane"),
+    )
+    home = official("cifar10_dvs")
+    with pytest.raises(
+        DataError, match=rf"a\.zip: cannot be unpacked by Python \(.*{message}.*unpack it into {home}"
+    ):
+        fetch("cifar10_dvs")
+    assert [path.name for path in home.iterdir()] == ["a.zip"]
+
+
+def test_a_folder_that_is_a_link_is_left_alone(host, official, monkeypatch, tmp_path):
+    folder, url, _ = host
+    (folder / "a.zip").write_bytes(_zipped({"airplane/x": b"one", "names/y": b""}))
+    remote = Remote(f"{url}/a.zip", _checksum(folder / "a.zip"), "a.zip", "names")
+    _serve(monkeypatch, "cifar10_dvs", remote)
+    home = official("cifar10_dvs")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (home / "airplane").symlink_to(elsewhere)
+    with pytest.raises(
+        DataError, match=rf"airplane: is a link to {elsewhere} .*remove the link, or complete"
+    ):
+        fetch("cifar10_dvs")
+    assert list(elsewhere.iterdir()) == []
+    assert sorted(path.name for path in home.iterdir()) == ["a.zip", "airplane"]
+
+
+def test_a_file_in_the_way_is_an_error_that_keeps_the_archive(host, official, monkeypatch):
+    folder, url, asked = host
+    (folder / "a.zip").write_bytes(_zipped({"airplane/x": b"one", "names/y": b""}))
+    remote = Remote(f"{url}/a.zip", _checksum(folder / "a.zip"), "a.zip", "airplane")
+    _serve(monkeypatch, "cifar10_dvs", remote)
+    home = official("cifar10_dvs")
+    (home / "names").write_text("mine")
+    with pytest.raises(DataError, match=r"a\.zip: cannot be unpacked into .*names.*the archive is kept"):
+        fetch("cifar10_dvs")
+    (home / "names").unlink()
+    assert fetch("cifar10_dvs") == [home / "airplane"]
+    assert asked == ["/a.zip"]
 
 
 def test_progress_is_reported_in_bytes(host, official, monkeypatch):

@@ -73,6 +73,22 @@ def test_checksums_are_whole_and_addresses_use_https():
             assert remote.url.startswith("https://")
 
 
+def test_a_set_of_several_archives_is_there_when_each_is_in_one_folder(official):
+    home = official("cifar10_dvs")
+    *first, last = OFFICIAL["cifar10_dvs"].wanted
+    for name in first:
+        (home / "CIFAR10DVS" / name).mkdir(parents=True, exist_ok=True)
+    (home / last).mkdir()
+    assert not describe("cifar10_dvs")["available"]
+    with pytest.raises(DataError, match=r"CIFAR10DVS: the folder truck is missing \(1 of 10"):
+        load("cifar10_dvs", protocol="soul")
+    (home / last).rename(home / "CIFAR10DVS" / last)
+    (home / "airplane").mkdir()  # empty, and not in the way
+    assert describe("cifar10_dvs")["available"]
+    with pytest.raises(DataError, match=r"CIFAR10DVS/airplane: holds no"):
+        load("cifar10_dvs", protocol="soul")
+
+
 def test_an_unknown_protocol_lists_the_known_ones(official):
     _write_ut_har(official("ut_har"))
     assert describe("ut_har")["available"]

@@ -120,6 +120,31 @@ def test_resets_by_default_are_hard_where_spikingjelly_has_the_neuron():
         ({"kind": "LIF", "step_mode": "t"}, "step_mode must be 's' or 'm', got 't'"),
         ({"kind": "LIF", "tau": 0.5}, "tau must be"),
         ({"kind": "IF", "tau": 2.0}, "IF has tau=inf by definition"),
+        (
+            {"kind": "LIF", "foo": 1},
+            "a LIF node has no foo; leave it out: it takes v_threshold, tau, channels",
+        ),
+        (
+            {"kind": "GLIF", "steps": T, "tau": 2.0},
+            "a GLIF node has no tau; leave it out: it takes steps, channels, surrogate_function$",
+        ),
+        ({"kind": "GLIF", "steps": T, "v_threshold": 1.0}, "a GLIF node has no v_threshold;"),
+        ({"kind": "GLIF"}, "a GLIF node cannot be made: .*'steps'; it takes steps, channels"),
+        ({"kind": "PSN", "steps": T, "v_reset": None}, "a PSN node has no v_reset;"),
+        ({"kind": "PSN", "steps": T, "detach_reset": True}, "a PSN node has no detach_reset;"),
+        (
+            {"kind": "QuantReLU", "tau": 2.0},
+            "a QuantReLU node has no tau; leave it out: it takes bits, v_threshold",
+        ),
+        (
+            {"kind": "BurstLIF", "placement": "floor"},
+            "a BurstLIF node has no placement; .* it takes L, v_threshold",
+        ),
+        (
+            {"kind": "ShiftLIF", "alphabet": 1},
+            "a ShiftLIF node has no alphabet; .* it takes K, placement, signed",
+        ),
+        ({"kind": "SignedShiftLIF", "signed": True}, "a SignedShiftLIF node cannot be made: .*'signed'"),
     ],
 )
 def test_a_wrong_option_is_named(options, message):

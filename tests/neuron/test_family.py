@@ -194,6 +194,31 @@ def test_rounding_keeps_a_neuron_without_leak():
     assert neuron.tau == math.inf
 
 
+@pytest.mark.parametrize(("beta", "rounded"), [(0.9, 0.875), (0.5, 0.5), (0.3, 0.5), (0.05, 0.5)])
+def test_rounding_keeps_a_neuron_that_subtracts_after_the_leak(beta, rounded):
+    neuron = LIF(tau=1 / (1 - beta), decay_input=False, reset_gain=1 / beta)
+    assert neuron.round_tau() == neuron.tau == 1 / (1 - rounded)
+    assert neuron.reset_gain == 1 / rounded
+
+
+@pytest.mark.parametrize(
+    ("options", "tau"),
+    [
+        (
+            {"tau": 10.0, "decay_input": False, "reset_gain": 2.0},
+            8.0,
+        ),  # not 1 / 0.9: chosen, not a late reset
+        ({"tau": 10.0, "reset_gain": 1 / 0.9}, 8.0),  # its input is divided: no neuron of snnTorch
+        ({"tau": 1.25, "decay_input": False}, 1.0),
+    ],
+)
+def test_rounding_leaves_any_other_reset_gain_alone(options, tau):
+    neuron = LIF(**options)
+    before = neuron.reset_gain
+    assert neuron.round_tau() == tau
+    assert neuron.reset_gain == before
+
+
 def test_equality_holds_for_a_ternary_neuron_with_either_reset_and_any_leak():
     for reset in ("hard", "soft"):
         for tau in (1.0, 4.0, math.inf):
@@ -244,9 +269,16 @@ class _Doubled(LIF):
         return super().run(2 * currents, membrane, **options)
 
 
-def test_a_neuron_of_other_dynamics_is_never_compiled_as_the_mechanism():
-    with pytest.raises(CompileError, match=r"layer _doubled1 .* defines run itself"):
-        absorb(_network(_Doubled))
+class _OwnTau(LIF):
+    @property
+    def tau(self):
+        return 4.0
+
+
+@pytest.mark.parametrize(("kind", "name"), [(_Doubled, "run"), (_OwnTau, "tau")])
+def test_a_neuron_of_other_dynamics_is_never_compiled_as_the_mechanism(kind, name):
+    with pytest.raises(CompileError, match=rf"layer {kind.__name__.lower()}1 .* defines {name} itself"):
+        absorb(_network(kind))
 
 
 def test_a_ternary_hard_reset_of_the_program_clears_for_every_letter_but_zero():

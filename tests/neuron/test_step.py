@@ -163,6 +163,17 @@ def test_hard_reset_of_a_multi_level_neuron_is_refused():
         ShiftLIF(reset="hard")
 
 
+def test_a_hard_reset_of_letters_that_change_elsewhere_than_ternary_ones_is_refused():
+    with pytest.raises(
+        ConfigurationError, match=r"SignedUniform\(L=1, nearest\) .* boundaries \(-0\.5, 0\.5\); use"
+    ):
+        SpikingNeuron(Uniform(1, signed=True), reset="hard")
+    assert (
+        SpikingNeuron(Uniform(1, "floor", signed=True), reset="hard").reset == "hard"
+    )  # Ternary by another name
+    assert SpikingNeuron(Uniform(1), reset="hard").reset == "hard"
+
+
 def test_a_reset_gain_of_a_hard_reset_is_refused():
     with pytest.raises(ConfigurationError, match="reset_gain must be 1 with a hard reset"):
         LIF(reset="hard", reset_gain=2.0)

@@ -135,6 +135,26 @@ def test_voters_become_the_readout():
     assert network.layers["linear2"].weight[:, 20].tolist() == [0.0, 0.0]  # the 21st votes for no class
 
 
+@pytest.mark.parametrize("theta", [1.0, 0.6])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda theta: neuron.SimpleIFNode(v_threshold=theta),
+        lambda theta: neuron.SimpleIFNode(v_threshold=theta, v_reset=None),
+        lambda theta: neuron.SimpleLIFNode(2.0, True, v_threshold=theta),
+        lambda theta: neuron.SimpleLIFNode(4.0, False, v_threshold=theta),
+    ],
+    ids=["IF hard", "IF soft", "LIF", "LIF, input undivided"],
+)
+def test_simple_nodes_that_rest_at_0_are_imported(make, theta):
+    net = _randomised(nn.Sequential(layer.Linear(4, 30), make(theta), layer.Linear(30, 2)), 0)
+    functional.set_step_mode(net, "m")
+    x = torch.randn(8, 5, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    outputs, (spikes,) = _spikes(from_spikingjelly(net, (4,)), x)
+    assert 0 < spikes.mean() < 1
+    torch.testing.assert_close(outputs, net(x).detach(), rtol=1e-9, atol=1e-9)
+
+
 def test_a_learned_time_constant_stays_learnable_and_equal():
     net = nn.Sequential(layer.Linear(4, 3), neuron.ParametricLIFNode(), layer.Linear(3, 2))
     net[1].w.data.fill_(0.3)
@@ -228,6 +248,8 @@ def test_a_sequential_with_hidden_states_is_imported():
 
 # What has no counterpart
 
+WITHOUT_MEMORY = neuron.ParametricLIFNode()
+WITHOUT_MEMORY.w.data.fill_(40.0)  # sigmoid(40) is 1.0
 CUSTOM = nn.Module()
 CUSTOM.fc = nn.Linear(3, 3)
 HOOKED = nn.Linear(3, 3)
@@ -238,6 +260,13 @@ HOOKED.register_forward_pre_hook(lambda *_: None)  # as weight_norm and pruning 
     ("module", "message"),
     [
         (neuron.ParametricLIFNode(v_threshold=0.5, v_reset=0.5), "threshold 0.5 must lie above v_reset 0.5"),
+        (neuron.SimpleIFNode(v_reset=-0.5), "starts at 0 and resets to v_reset -0.5.* use IFNode"),
+        (
+            neuron.SimpleLIFNode(2.0, True, v_reset=0.25),
+            "starts at 0 and resets to v_reset 0.25.* use LIFNode",
+        ),
+        (neuron.SimpleLIFNode(0.5, True), "tau must be at least 1"),
+        (WITHOUT_MEMORY, "tau must be above 1 and finite when learnable, got 1.0"),
         (neuron.QIFNode(), r"QIFNode.*supported are .*LIFNode, IFNode, ParametricLIFNode"),
         (neuron.LIFNode(surrogate_function=surrogate.ATan(spiking=False)), "emits no spikes"),
         (layer.WSLinear(3, 3), "WSLinear"),
@@ -299,6 +328,17 @@ def test_a_beta_that_is_no_shift_is_refused_by_the_compiler_with_the_nearest_tha
     network = from_snntorch([nn.Linear(3, 3), snn.Leaky(beta=0.9), nn.Linear(3, 2)], (3,))
     with pytest.raises(CompileError, match=r"layer lif1: tau is 10, .*train with tau 8 \(beta .*= 0\.875\)"):
         prepare(absorb(network), input_exponent=6)
+
+
+def test_a_rounded_tau_is_a_leaky_of_that_beta():
+    layers = [nn.Linear(3, 20), snn.Leaky(beta=0.9), nn.Linear(20, 2)]
+    _randomised(nn.ModuleList(layers), 0)
+    network = from_snntorch(layers, (3,))
+    assert network.layers["lif1"].round_tau() == 8.0
+    layers[1] = snn.Leaky(beta=0.875)
+    x = torch.randn(8, 4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    torch.testing.assert_close(network(x), _run_snntorch(layers, x)[0])
+    prepare(absorb(network), input_exponent=6)
 
 
 # Down to integers, on digits

@@ -31,10 +31,11 @@ def from_spikingjelly(net: Layers, input_shape: tuple[int, ...]) -> Network:
     """The `Network` that computes what a SpikingJelly network computes.
 
     Its layers may be torch's or SpikingJelly's wrappers of them, its neurons ``LIFNode``, ``IFNode``,
-    ``ParametricLIFNode`` (also the ``Simple`` ones) and the nodes of `shiftlif.interop.spikingjelly`, in either step
-    mode. A spike of height 1 at threshold theta becomes ``theta q``, and the next weights are divided by theta. A hard
-    reset to ``v_reset`` becomes one to 0, with the threshold ``theta - v_reset``: SpikingJelly's leak goes towards
-    ``v_reset``, so ``v - v_reset`` is a membrane that rests at 0.
+    ``ParametricLIFNode``, ``SimpleLIFNode``, ``SimpleIFNode`` and the nodes of `shiftlif.interop.spikingjelly`, in
+    either step mode. A spike of height 1 at threshold theta becomes ``theta q``, and the next weights are divided by
+    theta. A hard reset to ``v_reset`` becomes one to 0, with the threshold ``theta - v_reset``: SpikingJelly's nodes
+    start at ``v_reset`` and leak towards it, so ``v - v_reset`` is a membrane that rests at 0. Its ``Simple`` nodes
+    start at 0 whatever ``v_reset`` is: they are imported with ``v_reset`` 0 or None.
 
     A network that ends in a spiking layer gets a Linear read-out with one weight for each neuron (or for each that a
     ``VotingLayer`` lets vote for a class), so that the mean over time of the outputs is the rate, as it was.
@@ -63,6 +64,13 @@ def _neuron(path: str, layer: nn.Module) -> ImportedNeuron | None:
         return None
     node: Any = layer
     rest = 0.0 if node.v_reset is None else float(node.v_reset)
+    if rest != 0 and kind != type(layer).__name__:
+        raise refusal(
+            path,
+            layer,
+            f"it starts at 0 and resets to v_reset {node.v_reset}, where a neuron here starts where it resets to; use "
+            f"{kind}, or v_reset 0 or None",
+        )
     threshold = float(node.v_threshold) - rest
     if not 0 < threshold < math.inf:
         raise refusal(path, layer, f"its threshold {node.v_threshold} must lie above v_reset {node.v_reset}")

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from shiftlif.errors import NetworkError
+from shiftlif.errors import ConfigurationError, NetworkError
 from shiftlif.network import Network, direct_code
 from shiftlif.neuron import LIF, SpikingNeuron
 from shiftlif.neuron.modules import SCALE_RANGE
@@ -223,6 +223,9 @@ def binary_neuron(
         height: of the original's spike.
         kind: LIF, IF or PLIF.
         options: further options of that neuron.
+
+    Raises:
+        NetworkError: no such neuron exists; the message names the layer.
     """
     if not 0 < threshold < math.inf:
         raise refusal(
@@ -231,12 +234,15 @@ def binary_neuron(
     if not 0 < height < math.inf:
         raise refusal(path, layer, f"its spikes have the height {height:g}; it must be positive and finite")
     low, high = SCALE_RANGE
-    neuron = kind(
-        scale=threshold,
-        scale_range=(min(low, threshold), max(high, threshold)),
-        tau=math.inf if decay == 0 else 1 / decay,
-        **options,
-    ).double()
+    try:
+        neuron = kind(
+            scale=threshold,
+            scale_range=(min(low, threshold), max(high, threshold)),
+            tau=math.inf if decay == 0 else 1 / decay,
+            **options,
+        ).double()
+    except ConfigurationError as error:
+        raise refusal(path, layer, str(error)) from error
     with torch.no_grad():
         neuron.scale.fill_(threshold)
         neuron.fixed_decay.fill_(decay)

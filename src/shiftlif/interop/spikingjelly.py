@@ -11,6 +11,7 @@ its ``functional.reset_net`` and ``set_step_mode`` expect.
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -51,7 +52,8 @@ class Node(nn.Module):
         v: the membrane ``[N, *]`` (a neuron with more state: ``[N, planes, *]``), or 0.0 before the first step.
 
     Raises:
-        ConfigurationError: an unknown kind, or a parameter that this kind cannot have.
+        ConfigurationError: an unknown kind, or a parameter that this kind cannot have, or needs and was not given; the
+            message lists what it takes.
     """
 
     neuron: SpikingNeuron
@@ -88,11 +90,7 @@ class Node(nn.Module):
         options |= {name: value for name, value in given.items() if value is not None}
         if detach_reset:
             options["detach_reset"] = True
-        neuron = NEURONS[kind](**options)
-        if not isinstance(neuron, SpikingNeuron):
-            raise ConfigurationError(
-                f"{kind} is no spiking neuron and keeps nothing to reset; use it as it is"
-            )
+        neuron = _neuron(kind, options)
         binary = neuron.alphabet.levels == (0.0, 1.0)
         if surrogate_function is not None:
             threshold = float(neuron.effective_scale().detach().mean()) if binary else 1.0
@@ -223,6 +221,44 @@ def _joined(cls: Any, base: Any) -> Any:
 def _sample_shape(state: Tensor, rank: int) -> torch.Size:
     """The shape ``[N, *]`` that a state belongs to: some neurons keep several planes behind the batch axis."""
     return state.shape[:1] + state.shape[1 + max(state.ndim - rank, 0) :]
+
+
+def _neuron(kind: str, options: dict[str, Any]) -> SpikingNeuron:
+    """The neuron of that kind; what it cannot be given is named as the node's parameter."""
+    make = NEURONS[kind]
+    if not (isinstance(make, type) and issubclass(make, SpikingNeuron)):
+        raise ConfigurationError(f"{kind} is no spiking neuron and keeps nothing to reset; use it as it is")
+    known = _options_of(make)
+    takes = ", ".join(_RENAMED.get(name, name) for name in known)
+    unknown = [_RENAMED.get(name, name) for name in options if name not in known]
+    if unknown:
+        raise ConfigurationError(f"a {kind} node has no {', '.join(unknown)}; leave it out: it takes {takes}")
+    try:
+        return make(**options)
+    except TypeError as error:  # one is missing or of another type
+        raise ConfigurationError(f"a {kind} node cannot be made: {error}; it takes {takes}") from error
+
+
+def _options_of(neuron: type[SpikingNeuron]) -> list[str]:
+    """What may be given to the class by name: its own parameters, then those that it passes on to its bases.
+
+    What a class gives its base by position (its alphabet) is not for its user to give again.
+    """
+    names: dict[str, None] = {}
+    own = True
+    for cls in neuron.__mro__:
+        if "__init__" not in vars(cls):
+            continue
+        parameters = list(inspect.signature(vars(cls)["__init__"]).parameters.values())[1:]
+        names |= {
+            p.name: None
+            for p in parameters
+            if p.kind is p.KEYWORD_ONLY or (own and p.kind is not p.VAR_KEYWORD)
+        }
+        own = False
+        if all(p.kind is not p.VAR_KEYWORD for p in parameters):
+            break
+    return list(names)
 
 
 def _reset(kind: str, v_reset: float | str | None) -> str | None:

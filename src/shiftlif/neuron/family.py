@@ -28,7 +28,7 @@ from shiftlif.neuron.parallel import PSN
 
 RELU_REFUSAL = "its outputs are real numbers, not letters; train QuantReLU instead, which compiles"
 _LEAK = "tau must be 1, a power of two or inf"
-_MECHANISM = ("run", "step", "parameters_for", "effective_scale", "decay")
+_MECHANISM = ("run", "step", "parameters_for", "effective_scale", "decay", "tau")
 
 
 @dataclass(frozen=True)

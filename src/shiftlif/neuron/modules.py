@@ -20,8 +20,6 @@ from shiftlif.neuron.straight_through import straight_through
 from shiftlif.surrogate import ReLSGET, Surrogate
 
 SCALE_RANGE = (2.0**-8, 2.0**8)
-HARD_RESET = (Binary().levels, Ternary().levels)
-"""Letters for which a hard reset is defined: none of them is larger than the others, so nothing of H is left over."""
 
 
 class SpikingNeuron(nn.Module):
@@ -102,9 +100,10 @@ class SpikingNeuron(nn.Module):
             raise ConfigurationError("tau=inf with decay_input=True lets no input in; use decay_input=False")
         if reset not in ("soft", "hard"):
             raise ConfigurationError(f"reset must be 'soft' or 'hard', got {reset!r}")
-        if reset == "hard" and alphabet.levels not in HARD_RESET:
+        if reset == "hard" and not _has_hard_reset(alphabet):
             raise ConfigurationError(
-                f"hard reset is defined for the Binary and the Ternary alphabet, got {alphabet.name}; use 'soft'"
+                "hard reset is defined for the Binary alphabet (letters 0, 1) and the Ternary one (letters -1, 0, 1, "
+                f"boundaries -1, 1), got {alphabet.name} with the boundaries {alphabet.boundaries}; use 'soft'"
             )
         if not 0 < reset_gain < math.inf or (reset == "hard" and reset_gain != 1):
             wanted = "1 with a hard reset" if reset == "hard" else "positive and finite"
@@ -178,13 +177,29 @@ class SpikingNeuron(nn.Module):
 
     @torch.no_grad()
     def round_tau(self) -> float:
-        """Fix tau at the nearest power of two, which a leak by shift needs, and return it; fine-tune afterwards."""
+        """Fix tau at the nearest power of two, which a leak by shift needs, and return it; fine-tune afterwards.
+
+        A neuron that subtracts one step late, after the leak (``decay_input=False`` and ``reset_gain`` equal to
+        ``1 / (1 - 1 / tau)``, as `shiftlif.interop.from_snntorch` makes of ``Leaky``), stays one: its ``reset_gain``
+        follows tau. Its tau becomes 2 at least, since tau 1 forgets the membrane before it is subtracted from.
+        """
         tau = self.tau
         if not math.isinf(tau):
+            late = self._subtracts_late()
             tau = 2.0 ** round(math.log2(tau))
+            if late:
+                tau = max(tau, 2.0)
+                self.reset_gain = 1 / (1 - 1 / tau)
             self.decay_logit = None
             self.fixed_decay.fill_(1.0 / tau)
         return tau
+
+    def _subtracts_late(self) -> bool:
+        """Whether ``reset_gain`` is that of a reset after the leak, up to the rounding of the stored decay."""
+        if self.decay_input or self.reset_gain == 1:
+            return False
+        tolerance = 1e-6 + torch.finfo(self.fixed_decay.dtype).eps
+        return abs(1 - float(self.decay()) - 1 / self.reset_gain) <= tolerance
 
     @property
     def learnable_scale(self) -> bool:
@@ -240,3 +255,15 @@ class SpikingNeuron(nn.Module):
             f"{self.alphabet.name}, tau={self.tau:g}, decay_input={self.decay_input}, reset={self.reset}, "
             f"surrogate={self.surrogate}, learnable_scale={self.learnable_scale}"
         )
+
+
+def _has_hard_reset(alphabet: Alphabet) -> bool:
+    """Whether V = 0 after a spike is defined: no letter is larger than another, so nothing of H is left over.
+
+    The gradient of a signed reset has its bumps at u = 1 and u = -1 (`shiftlif.neuron.step`), so the letters have to
+    change there.
+    """
+    if alphabet.levels == Binary().levels:
+        return True
+    ternary = Ternary()
+    return (alphabet.levels, alphabet.boundaries) == (ternary.levels, ternary.boundaries)

@@ -29,7 +29,7 @@ class Remote:
         url: public address.
         checksum: ``md5:...`` or ``sha256:...`` as published.
         file: its name in the data set's folder.
-        gives: what is there once it is unpacked, relative to that folder.
+        gives: what is there once it is unpacked, relative to the folder of the set's files (see ``Official.below``).
         nested: archives inside it that are unpacked as well.
     """
 
@@ -47,7 +47,7 @@ class Official:
     Attributes:
         modality, task, source: as in ``Spec``; ``source`` is citation and licence.
         reader: ``(root, protocol) -> Collection``.
-        marker: a file or folder that is there when the set is, below ``$SHIFTLIF_DATA/<name>`` or one of ``below``.
+        marker: a file or folder that is there when the set is, in ``$SHIFTLIF_DATA/<name>`` or in one of ``below``.
         below: folders that the set's archives make.
         layout: what lies below the folder with ``marker``, one line.
         by_hand: what to fetch where, when it is not fetched automatically.
@@ -69,6 +69,11 @@ class Official:
     samples: int | None
     remotes: tuple[Remote, ...] = ()
     front_end: Mapping[str, Any] = field(default_factory=lambda: {"name": "none"})
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """What one folder holds when the set is complete: the marker and what each archive gives."""
+        return (self.marker, *(remote.gives for remote in self.remotes))
 
 
 _SENSEFI = "https://drive.google.com/drive/folders/13qxmFQ-h8ei2m7EbBQOCxCHZJ_cDJGFY"
@@ -179,7 +184,7 @@ OFFICIAL: dict[str, Official] = {
                 url="https://zenodo.org/records/1203745/files/UrbanSound8K.tar.gz",
                 checksum="md5:9aa69802bbf37fb986f71ec1483a196e",
                 file="UrbanSound8K.tar.gz",
-                gives="UrbanSound8K",
+                gives="metadata/UrbanSound8K.csv",
             ),
         ),
         front_end={"name": "log_mel"},
@@ -231,7 +236,7 @@ OFFICIAL: dict[str, Official] = {
                 url=f"{_UCI}/static/public/240/human+activity+recognition+using+smartphones.zip",
                 checksum="sha256:c00b803081a5c797cd5e4b83700a9810b38d53d9d84e01917e090e1fdbc81031",
                 file="human+activity+recognition+using+smartphones.zip",
-                gives="UCI HAR Dataset",
+                gives="train/y_train.txt",
                 nested=("UCI HAR Dataset.zip",),
             ),
         ),
@@ -256,7 +261,7 @@ OFFICIAL: dict[str, Official] = {
                 url=f"{_UCI}/ml/machine-learning-databases/00344/Activity%20recognition%20exp.zip",
                 checksum="sha256:d4c0c53b195b523859bf71f5a349d164c7a604a321ff6b0972fbed6e03b46582",
                 file="Activity recognition exp.zip",
-                gives="Activity recognition exp",
+                gives="Phones_accelerometer.csv",
             ),
         ),
     ),

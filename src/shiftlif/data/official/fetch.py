@@ -6,6 +6,7 @@ folder of its own and then renamed. What is complete is not fetched again, so an
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 import tarfile
@@ -16,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from shiftlif.data.official.facts import OFFICIAL, Remote
+from shiftlif.data.official.place import find_root, fullest
 from shiftlif.errors import DataError
 
 IGNORED = "__MACOSX"
+_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError)
 
 
 def data_folder(name: str) -> Path:
@@ -47,17 +50,19 @@ def how_to_get(name: str) -> str:
 def fetch(name: str, progress: Any = None) -> list[Path]:
     """Download and unpack what is missing of a set, into ``$SHIFTLIF_DATA/<name>``.
 
+    Where a part of it lies in a folder below that the set may lie in (``Official.below``), the rest goes there too.
+
     Args:
         name: of the table ``OFFICIAL``.
         progress: None, or an object with ``total``, ``update(n)``, ``reset()`` and ``close()``, in bytes (pooch calls
             it, file after file).
 
     Returns:
-        What was unpacked; empty when everything was there.
+        What shows that an archive was unpacked, for each that was; empty when everything was there.
 
     Raises:
         DataError: when the set is unknown or has to be fetched by hand, pooch (``pip install shiftlif[download]``) is
-            not installed, the host cannot be reached, or a checksum differs.
+            not installed, the host cannot be reached, a checksum differs, or an archive cannot be unpacked.
     """
     if name not in OFFICIAL:
         raise DataError(
@@ -67,14 +72,14 @@ def fetch(name: str, progress: Any = None) -> list[Path]:
     if not facts.remotes:
         raise DataError(f"data set {name}: cannot be fetched automatically; {how_to_get(name)}")
     folder = data_folder(name)
+    home = fullest(folder, tuple(remote.gives for remote in facts.remotes), facts.below)
     done = []
     for remote in facts.remotes:
-        if (folder / remote.gives).exists():
+        if (home / remote.gives).exists():
             continue
         folder.mkdir(parents=True, exist_ok=True)
         archive = _download(name, remote, folder, progress)
-        _unpack(archive, folder, remote)
-        done.append(folder / remote.gives)
+        done.append(_unpack(archive, home, remote, facts.below))
     return done
 
 
@@ -105,38 +110,60 @@ def _download(name: str, remote: Remote, folder: Path, progress: Any) -> Path:
     return Path(path)
 
 
-def _unpack(archive: Path, folder: Path, remote: Remote) -> None:
-    """Unpack beside, then rename entry by entry; what says that the archive is unpacked comes last."""
-    work = Path(tempfile.mkdtemp(dir=folder, prefix=".unpack-"))
+def _unpack(archive: Path, folder: Path, remote: Remote, below: tuple[str, ...]) -> Path:
+    """Unpack into ``folder``; where what ``remote`` gives lies then."""
     try:
-        _extract(archive, work)
-        for nested in remote.nested:
-            if (work / nested).is_file():
-                _extract(work / nested, work)
-                (work / nested).unlink()
-        if not (work / remote.gives).exists():
-            raise DataError(
-                f"{archive}: does not hold {remote.gives}; delete the file and run the same command again"
-            )
-        entries = [entry for entry in sorted(work.iterdir()) if entry.name != IGNORED]
-        for entry in sorted(entries, key=lambda entry: entry.name == Path(remote.gives).parts[0]):
-            target = folder / entry.name
-            if target.is_dir() and entry.is_dir():
-                shutil.rmtree(target)  # of an earlier attempt: the last entry was not there yet
-            os.replace(entry, target)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def _extract(archive: Path, folder: Path) -> None:
-    try:
-        if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as content:
-                content.extractall(folder)
-        else:
-            with tarfile.open(archive) as content:
-                content.extractall(folder, filter="data")
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+        work = Path(tempfile.mkdtemp(dir=folder, prefix=".unpack-"))
+        try:
+            return _unpack_beside(archive, work, folder, remote, below)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    except _DAMAGED as error:
         raise DataError(
             f"{archive}: cannot be unpacked ({error}); delete it and run the same command again"
         ) from error
+    except RuntimeError as error:  # encrypted, or a NotImplementedError: an unknown compression
+        raise DataError(
+            f"{archive}: cannot be unpacked by Python ({error}); unpack it into {folder} with another program"
+        ) from error
+    except OSError as error:
+        raise DataError(
+            f"{archive}: cannot be unpacked into {folder} ({error}); make room there and see that it can be written "
+            "to, then run the same command again: the archive is kept"
+        ) from error
+
+
+def _unpack_beside(archive: Path, work: Path, folder: Path, remote: Remote, below: tuple[str, ...]) -> Path:
+    """Unpack into ``work``, then rename entry by entry; what says that the archive is unpacked comes last."""
+    _extract(archive, work)
+    for nested in remote.nested:
+        if (work / nested).is_file():
+            _extract(work / nested, work)
+            (work / nested).unlink()
+    root = find_root(work, (remote.gives,), below)
+    if root is None:
+        raise DataError(
+            f"{archive}: does not hold {remote.gives}; delete the file and run the same command again"
+        )
+    gives = (root / remote.gives).relative_to(work)
+    entries = [entry for entry in sorted(work.iterdir()) if entry.name != IGNORED]
+    for entry in sorted(entries, key=lambda entry: entry.name == gives.parts[0]):
+        target = folder / entry.name
+        if target.is_symlink() and entry.is_dir():
+            raise DataError(
+                f"{target}: is a link to {os.readlink(target)} and is not replaced by what {archive.name} holds; "
+                "remove the link, or complete what it leads to, and run the same command again"
+            )
+        if target.is_dir() and entry.is_dir():
+            shutil.rmtree(target)  # of an earlier attempt: the last entry was not there yet
+        os.replace(entry, target)
+    return folder / gives
+
+
+def _extract(archive: Path, folder: Path) -> None:
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as content:
+            content.extractall(folder)
+    else:
+        with tarfile.open(archive) as content:
+            content.extractall(folder, filter="data")

@@ -18,10 +18,10 @@ from shiftlif.errors import DataError
 
 
 def is_there(name: str) -> bool:
-    """Whether the set's files seem to be in ``$SHIFTLIF_DATA``; nothing is read."""
+    """Whether the set's files seem to be in ``$SHIFTLIF_DATA``, of every archive some; nothing is read."""
     facts = OFFICIAL[name]
     return bool(os.environ.get("SHIFTLIF_DATA")) and (
-        find_root(data_folder(name), facts.marker, facts.below) is not None
+        find_root(data_folder(name), facts.wanted, facts.below) is not None
     )
 
 
@@ -45,7 +45,9 @@ def load_official(
             f"data set {name}: there is no protocol {protocol!r}; choose one of {', '.join(PROTOCOLS)}"
         )
     folder = data_folder(name)
-    root = find_root(folder, facts.marker, facts.below)
+    root = find_root(folder, facts.wanted, facts.below)
+    if root is None:  # of an incomplete set, its reader says what is missing
+        root = find_root(folder, (facts.marker,), facts.below)
     if root is None:
         raise DataError(
             f"data set {name}: {folder / facts.marker} is missing (looked in that folder and below it in "

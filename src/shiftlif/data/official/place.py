@@ -7,12 +7,16 @@ from pathlib import Path
 from shiftlif.errors import DataError
 
 
-def find_root(folder: Path, marker: str, below: tuple[str, ...]) -> Path | None:
-    """The folder that holds ``marker``: ``folder`` or one of the named folders below it; None where none does."""
-    for place in (folder, *(folder / name for name in below)):
-        if (place / marker).exists():
-            return place
-    return None
+def find_root(folder: Path, wanted: tuple[str, ...], below: tuple[str, ...]) -> Path | None:
+    """The folder that holds all that is wanted: ``folder`` or one named below it; None where none does."""
+    place = fullest(folder, wanted, below)
+    return place if all((place / name).exists() for name in wanted) else None
+
+
+def fullest(folder: Path, wanted: tuple[str, ...], below: tuple[str, ...]) -> Path:
+    """Of ``folder`` and those named below it, the first that holds the most of what is wanted."""
+    places = (folder, *(folder / name for name in below))
+    return max(places, key=lambda place: sum((place / name).exists() for name in wanted))
 
 
 def need(path: Path, what: str) -> Path:
