@@ -164,7 +164,7 @@ def test_info_prices_the_inputs_of_golden_vectors(made, program):
 
 def test_behaviour_compares_the_float_network_with_the_compiled_one(made):
     text = call("behaviour", made[0]).output
-    assert "int8 (compiled, 1 epochs of fine-tuning)" in text
+    assert "int8 (compiled, 1 epochs of fine-tuning)" in " ".join(text.split())
     assert "Brier score" in text
     found = json.loads(call("behaviour", made[0], "--json").stdout)
     assert (found["bits"], found["compiled"], found["qat_epochs"], found["steps"]) == (8, True, 1, 2)
