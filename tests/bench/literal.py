@@ -5,8 +5,10 @@ import numpy as np
 from shiftlif.bench.store import packed
 
 
-def record(dataset="toy", neuron="LIF", steps=4, seed=0, *, correct, operations=1000.0, **changes):
-    """A record whose accuracy is that of ``correct``, a list of 0 and 1."""
+def record(
+    dataset="toy", neuron="LIF", steps=4, seed=0, *, correct, operations=1000.0, validation=None, **changes
+):
+    """A record whose accuracy is that of ``correct``, a list of 0 and 1, on the validation part too unless given."""
     right = np.array(correct, bool)
     accuracy = float(right.mean())
     return {
@@ -16,6 +18,7 @@ def record(dataset="toy", neuron="LIF", steps=4, seed=0, *, correct, operations=
         "steps": steps,
         "seed": seed,
         "parameters": 1234,
+        "validation": {"accuracy": accuracy if validation is None else validation},
         "test": {"accuracy": accuracy, "balanced_accuracy": accuracy, "macro_f1": accuracy, "loss": 0.5},
         "test_samples": len(right),
         "test_correct": packed(right),

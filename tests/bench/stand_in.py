@@ -1,6 +1,6 @@
 """A worker that trains nothing: it does what the neuron's label says, and notes when it begins and ends.
 
-python stand_in.py NOTES teach|measure SCRATCH TEACHERS RESULT
+python stand_in.py NOTES teach|measure SCRATCH TEACHERS RESULT PARENT
 """
 
 import json
@@ -12,7 +12,7 @@ from pathlib import Path
 from literal import record  # beside this file
 
 
-def main(notes, kind, _scratch, _teachers, result):
+def main(notes, kind, _scratch, _teachers, result, parent):
     job = json.loads(sys.stdin.read())
     name = job["neuron"]
 
@@ -20,6 +20,8 @@ def main(notes, kind, _scratch, _teachers, result):
         with open(notes, "a") as stream:
             stream.write(f"{what} {kind} {name} {os.getpid()}\n")
 
+    if int(parent) != os.getppid():
+        sys.exit(f"called by {os.getppid()}, told it was {parent}")
     note("begin")
     if name == "Raises":
         sys.exit("Traceback ...\nDataError: the data are unusable")

@@ -78,7 +78,7 @@ def test_a_changed_recipe_runs_again_and_pruning_drops_the_old_records(bench):
     changed = bench()
     assert "2 records" in changed.output
     assert "--prune" in changed.output
-    assert bench.started() == ["A", "B"]
+    assert sorted(bench.started()) == ["A", "B"]  # the longest first, as long as they happened to take
     assert len(read_records(bench.out)) == 4
     assert "lines dropped" in bench("--prune").output
     assert {record["key"] for record in read_records(bench.out).values()} == {
@@ -118,6 +118,48 @@ def test_a_dry_run_shows_and_does_nothing(bench):
     assert "2 runs" in result.output
     assert bench.started() == []
     assert not bench.out.parent.exists()
+
+
+def test_a_dry_run_shows_the_teachers_and_leaves_absent_data_out(bench, monkeypatch):
+    monkeypatch.setenv("SHIFTLIF_DATA", "/nowhere")
+    bench.describe("AT", datasets={"wiar": None, "digits": None}, common={"teacher": "T"}, seeds=[0, 1])
+    result = bench("--dry-run", "--only", "neuron=A")
+    assert "2 runs and 2 teachers" in result.output
+    assert result.output.count("T (teacher)") == 2
+    assert "left out: the data set wiar is not here" in result.output
+    assert result.output.count("wiar") == 1
+    assert bench("--dry-run", "--only", "neuron=A", "--limit", 1).output.count("T (teacher)") == 1
+
+
+def test_a_limit_counts_the_runs_whose_data_are_here(bench, monkeypatch):
+    monkeypatch.setenv("SHIFTLIF_DATA", "/nowhere")
+    bench.describe("A", datasets={"wiar": None, "digits": None})
+    assert bench("--limit", 1).exit_code == 0
+    assert [record["dataset"] for record in read_records(bench.out).values()] == ["digits"]
+
+
+@pytest.mark.parametrize("name", ["bench.csv", "bench.md", "bench.tex", "bench", "bench.json"])
+def test_records_that_the_tables_would_overwrite_are_refused(bench, name):
+    bench.describe("A")
+    bench()
+    records = bench.out.rename(bench.out.with_name(name))
+    before = records.read_bytes()
+    bench.out = records
+    for options in ((), ("--render",), ("--prune",)):
+        result = bench(*options)
+        assert result.exit_code == 2
+        assert "expected a name that ends in .jsonl" in result.output
+    assert records.read_bytes() == before
+
+
+def test_where_every_run_failed_the_failure_is_what_is_said(bench):
+    bench.describe(["Raises"])
+    result = bench()
+    assert result.exit_code == 2
+    said = " ".join(result.output.split())
+    assert "1 of 1 runs failed, see" in said
+    assert "bench.errors.jsonl" in said.replace(" ", "")
+    assert "--render" not in said
 
 
 def test_rendering_alone_runs_nothing(bench, tmp_path):

@@ -1,10 +1,7 @@
-import pytest
-
-from shiftlif.bench.headline import headline_table, standard_error
+from shiftlif.bench.headline import headline_table
 from shiftlif.bench.recipe import Recipe
 from shiftlif.bench.render import headline_of, page
 from shiftlif.bench.rows import make_rows
-from shiftlif.bench.statistics import Summary, summarise
 
 from .literal import record
 
@@ -14,10 +11,18 @@ def right(n):
     return [1] * n + [0] * (10 - n)
 
 
-def runs(neuron, steps, *counts, operations=1000.0, dataset="toy"):
+def runs(neuron, steps, *counts, operations=1000.0, dataset="toy", validation=None, first=0):
     return [
-        record(dataset, neuron, steps, seed, correct=right(n), operations=operations)
-        for seed, n in enumerate(counts)
+        record(
+            dataset,
+            neuron,
+            steps,
+            seed,
+            correct=right(n),
+            operations=operations,
+            validation=validation,
+        )
+        for seed, n in enumerate(counts, start=first)
     ]
 
 
@@ -36,29 +41,56 @@ RECIPE = Recipe(
 )
 
 
+def headline(records):
+    table = headline_of(RECIPE, make_rows(records, baseline="LIF"))
+    return dict(zip(table.columns, table.cells[0], strict=True))
+
+
 def test_the_headline_compares_the_smallest_t_with_the_largest_and_the_best_with_the_best():
-    table = headline_of(RECIPE, make_rows(RECORDS, baseline="LIF"))
-    assert dict(zip(table.columns, table.cells[0], strict=True)) == {
+    assert headline(RECORDS) == {
         "data set": "toy",
         "Shift %": "75.00 ± 7.07 (T=1)",
-        "− LIF, largest T": "+15.00 ± 11.18",  # sqrt(14.14^2 / 2 + 7.07^2 / 2)
+        "− LIF, largest T": "+15.00 ± 5.00",  # +20 and +10: deviation 7.07, over sqrt(2)
         "operations x LIF": "0.50",
         "best of its T %": "80.00 ± 0.00 (T=4)",
         "best other neuron": "QB T=2: 85.00 ± 7.07",
-        "difference": "−5.00 ± 5.00",
-        "− ReLU": "−15.00 ± 5.00",
+        "difference": "−5.00 ± 5.00",  # -10 and 0
+        "− ReLU": "−15.00 ± 5.00",  # -20 and -10
     }
+
+
+def test_what_is_best_is_chosen_on_the_validation_part_and_reported_on_the_test_part():
+    records = [
+        *runs("Shift", 4, 8, 8, validation=0.5),
+        *runs("Shift", 1, 7, 7, validation=0.6),
+        *runs("QB", 4, 9, 9, validation=0.3),
+        *runs("LIF", 4, 5, 5, validation=0.4),
+        *runs("ReLU", 1, 6, 6, validation=0.9),
+    ]
+    found = headline(records)
+    assert found["best of its T %"] == "70.00 ± 0.00 (T=1)"
+    assert found["best other neuron"] == "LIF T=4: 50.00 ± 0.00"
+    assert found["difference"] == "+20.00 ± 0.00"
+
+
+def test_differences_are_of_the_seeds_that_both_have():
+    # seeds 1 and 2 are common: 80 - 70 and 90 - 60
+    assert headline([*runs("Shift", 1, 1, 8, 9), *runs("LIF", 4, 7, 6, first=1)])["− LIF, largest T"] == (
+        "+20.00 ± 10.00"
+    )
+    # one common seed has no standard error, none no difference
+    assert headline([*runs("Shift", 1, 8, 9), *runs("LIF", 4, 7, first=1)])["− LIF, largest T"] == "+20.00"
+    assert headline([*runs("Shift", 1, 8), *runs("LIF", 4, 7, first=1)])["− LIF, largest T"] == "–"
+
+
+def test_operations_are_no_multiple_of_none():
+    assert headline([*runs("Shift", 1, 8), *runs("LIF", 4, 7, operations=0.0)])["operations x LIF"] == "–"
 
 
 def test_what_was_not_run_is_absent():
     rows = make_rows([*runs("Shift", 1, 7), *runs("LIF", 4, 6, dataset="other")], baseline="LIF")
     table = headline_table(rows, subject="Shift", baseline="LIF", silent=("ReLU",), reference="ReLU")
     assert table.cells == (("toy", "70.00 (T=1)", "–", "–", "70.00 (T=1)", "–", "–", "–"),)
-
-
-def test_one_run_has_no_standard_error():
-    assert standard_error(summarise([1.0, 3.0]), Summary(2.0, None, 1)) is None
-    assert standard_error(summarise([1.0, 3.0]), summarise([1.0, 3.0])) == pytest.approx(2**0.5)
 
 
 def test_the_page_begins_with_the_headline_where_there_is_a_subject():

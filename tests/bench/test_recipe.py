@@ -113,6 +113,30 @@ def test_a_teacher_is_the_run_of_that_neuron_and_has_no_teacher_itself():
     assert teacher.teacher is None
 
 
+def test_a_teacher_of_a_neuron_with_steps_of_its_own_has_those_steps():
+    neurons = {"Once": {"kind": "LIF", "train": {"steps": 1, "teacher": "LIF"}}, "LIF": {"kind": "LIF"}}
+    jobs = jobs_of(neurons=neurons, steps=[4], seeds=[0], datasets={"digits": {}})
+    (once,) = (job for job in jobs if job.neuron == "Once")
+    assert (once.steps, once.teacher.steps, once.teacher.training["steps"]) == (1, 1, 1)
+
+
+def test_neuron_fields_of_the_entry_override_those_of_every_other_part():
+    def neuron(**changes):
+        values = {"datasets": {"digits": {}}, "neurons": {"N": {"kind": "LIF"}}, **changes}
+        return jobs_of(steps=[4], seeds=[0], **values)[0].training["neuron"]
+
+    common, of_set, train = ({"neuron": {"tau": tau}} for tau in (3.0, 4.0, 5.0))
+    assert neuron(common=common)["tau"] == 3
+    assert neuron(common=common, datasets={"digits": of_set})["tau"] == 4
+    entry = {"kind": "LIF", "train": train}
+    assert neuron(common=common, datasets={"digits": of_set}, neurons={"N": entry})["tau"] == 5
+    assert neuron(common=common, neurons={"N": {**entry, "tau": 6.0}})["tau"] == 6
+
+
+def test_without_the_default_baseline_nothing_is_compared():
+    assert check(Recipe, {**GRID, "neurons": {"Shift2": {"K": 2}}}).baseline == "LIF"
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -129,6 +153,22 @@ def test_a_teacher_is_the_run_of_that_neuron_and_has_no_teacher_itself():
         ({"deploy": [{"bits": 8}, {"bits": 8, "qat_epochs": 2}]}, "deploy: each number of bits"),
         ({"deploy": [{"bits": 5}]}, "deploy.0.bits: .*8 or 4"),
         ({"neurons": {}}, "neurons: .*at least 1"),
+        ({"neurons": {"N": {"train": "fast"}}}, "neurons: N.train is 'fast', expected fields"),
+        ({"neurons": {"N": {"train": ["teacher"]}}, "common": {"teacher": "N"}}, r"N.train is \['teacher'\]"),
+        ({"subject": "Shift"}, "subject names 'Shift', which is not defined; defined: LIF, Shift2"),
+        ({"opponent": "QuantReLU"}, "opponent names 'QuantReLU', which is not defined"),
+        ({"baseline": "IF"}, "baseline names 'IF', which is not defined"),
+        ({"common": {"neuron": "LIF"}}, "common: neuron is 'LIF', expected fields"),
+        ({"datasets": {"digits": {"neuron": "LIF"}}}, "datasets.digits: neuron is 'LIF', expected fields"),
+        ({"neurons": {"N": {"train": {"neuron": 3}}}}, "neurons.N.train: neuron is 3, expected fields"),
+        (
+            {"common": {"dataset": "wiar"}},
+            "common: dataset is 'wiar', but the grid decides it; list it under datasets",
+        ),
+        (
+            {"neurons": {"N": {"train": {"dataset": "wiar"}}}},
+            "neurons.N.train: dataset is 'wiar', but the grid",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(changes, message):

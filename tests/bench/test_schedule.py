@@ -1,4 +1,5 @@
 import os
+import platform
 import subprocess
 import sys
 import time
@@ -7,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from shiftlif.bench.recipe import Job
-from shiftlif.bench.schedule import expected_seconds, in_order, plan, run_tasks
+from shiftlif.bench.schedule import expected_seconds, in_order, plan, remove_stale, run_tasks
+from shiftlif.bench.worker import ORPHANED
 
 
 def job(neuron="LIF", seed=0, teacher=None, dataset="digits", steps=1):
@@ -118,11 +120,11 @@ def test_runs_are_ordered_by_seed_and_then_by_length():
 
 def test_a_worker_ends_when_its_bench_is_killed(tmp_path):
     code = (
-        "import subprocess, sys, time\n"
-        "child = ('import os, threading, time; from shiftlif.bench.worker import leave_with;'\n"
-        "         'threading.Thread(target=leave_with, args=(os.getppid(),), daemon=True).start();'\n"
+        "import os, subprocess, sys, time\n"
+        "child = ('import os, sys, threading, time; from shiftlif.bench.worker import leave_with;'\n"
+        "         'threading.Thread(target=leave_with, args=(int(sys.argv[1]),), daemon=True).start();'\n"
         "         'print(os.getpid(), flush=True); time.sleep(60)')\n"
-        "subprocess.Popen([sys.executable, '-c', child], start_new_session=True)\n"
+        "subprocess.Popen([sys.executable, '-c', child, str(os.getpid())], start_new_session=True)\n"
         "time.sleep(60)\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
@@ -134,6 +136,43 @@ def test_a_worker_ends_when_its_bench_is_killed(tmp_path):
     while time.monotonic() < deadline and _runs(child):
         time.sleep(0.1)
     assert not _runs(child)
+
+
+def test_a_worker_whose_bench_was_gone_before_it_began_ends_at_once(tmp_path):
+    words = ["measure", str(tmp_path), str(tmp_path), str(tmp_path / "r.json"), str(_ended())]
+    # its standard input stays open: only the watch on its parent can end it
+    worker = subprocess.Popen([sys.executable, "-m", "shiftlif.bench.worker", *words], stdin=subprocess.PIPE)
+    try:
+        assert worker.wait(timeout=20) == ORPHANED
+    finally:
+        worker.kill()
+        worker.stdin.close()
+
+
+def test_what_killed_benches_left_beside_the_teachers_is_removed(bench):
+    teachers = bench.folder / "teachers"
+    here = platform.node()
+    stale = f".bench-{here}-{_ended()}-abc_1"
+    kept = [
+        f".bench-{here}-{os.getpid()}-abc_1",
+        f".bench-{here}-2-{_ended()}-abc_1",  # of a machine whose name begins like this one's
+        ".bench-abc_1",
+        "0123abc",
+    ]
+    for name in (stale, *kept):
+        (teachers / name / "run-x").mkdir(parents=True)
+    remove_stale(teachers)
+    assert sorted(folder.name for folder in teachers.iterdir()) == sorted(kept)
+    (teachers / stale).mkdir()
+    list(bench([]))
+    assert not (teachers / stale).exists()
+
+
+def _ended():
+    """The number of a process that is gone."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
 
 
 def _runs(process):

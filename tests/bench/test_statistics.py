@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shiftlif.bench.statistics import paired_t, pareto_front, sign_flip, summarise
+from shiftlif.bench.statistics import paired_t, pareto_front, sign_flip, standard_error, summarise
 from shiftlif.errors import DataError
 
 
@@ -12,6 +12,11 @@ def test_mean_and_sample_deviation_of_three_values():
     assert summarise([90.0]) == (90.0, None, 1)
     with pytest.raises(DataError, match="at least one"):
         summarise([])
+
+
+def test_the_standard_error_is_that_of_the_mean():
+    assert standard_error(summarise([80.0, 84.0, 84.0, 80.0])) == pytest.approx((16 / 3) ** 0.5 / 2)
+    assert standard_error(summarise([90.0])) is None
 
 
 def test_the_paired_t_test_equals_the_table():

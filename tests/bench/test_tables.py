@@ -68,6 +68,32 @@ def test_rows_hold_mean_deviation_and_both_tests(rows):
     assert once.largest.p_seeds is None
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "paired"),
+    [("d1", "d1", True), (None, None, True), ("d1", "d2", False), ("d1", None, False)],
+)
+def test_samples_are_paired_only_where_they_are_the_same(ours, theirs, paired):
+    def of(data):
+        return {} if data is None else {"test_data": data}
+
+    rows = make_rows(
+        [record(correct=LIF[0], **of(theirs)), record(neuron="Shift", correct=SHIFT[0], **of(ours))],
+        baseline="LIF",
+    )
+    assert (rows[1].same.p_samples is not None) is paired
+    assert rows[1].same.points == pytest.approx(10)
+
+
+def test_a_program_that_was_refused_leaves_the_figures_of_the_others():
+    program = {"accuracy": 0.5, "bit_exact": True}
+    made = record(correct=LIF[0], deploy={"int8": program, "refused": "int4: an accumulator could overflow"})
+    (row,) = make_rows([made], baseline="LIF")
+    assert (row.figures["int8.accuracy"].mean, row.exact) == (50, (1, 1))
+    assert "Programs that were refused:\n\n- LIF: int4: an accumulator" in page(
+        [row], "LIF", missing=0, figure="p"
+    )
+
+
 def test_the_order_of_the_recipe_is_kept():
     order = [("toy", "GLIF", 4), ("toy", "Shift_1", 4), ("toy", "LIF", 4)]
     rows = make_rows(records(), baseline="LIF", order=order)
@@ -77,6 +103,7 @@ def test_the_order_of_the_recipe_is_kept():
 def test_without_the_baseline_there_is_no_comparison():
     rows = make_rows(records(), baseline="absent")
     assert {(row.same, row.largest) for row in rows} == {(None, None)}
+    assert "absent" not in page(rows, "absent", missing=0, figure="b.png")
 
 
 def test_the_accuracy_table_is_what_a_person_would_write(rows):

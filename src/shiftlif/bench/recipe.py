@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from shiftlif.errors import ConfigurationError
 from shiftlif.training.config import TrainingConfig, check, read_values
@@ -59,7 +59,8 @@ class Recipe(_Frozen):
         steps, seeds: of every block that names none.
         grids: blocks whose union is run; empty runs every combination.
         deploy: the integer programs of each run.
-        baseline: label of the neuron that tables compare with.
+        baseline: label of the neuron that tables compare with; a file without it and without a neuron called LIF
+            compares nothing.
         opponent: label of the quantised non-spiking network whose energy tables compare with, or None.
         subject: label of the neuron whose results the first table sums up, or None.
         limit: samples of the test part on which programs are verified and costs are counted.
@@ -81,6 +82,24 @@ class Recipe(_Frozen):
     @classmethod
     def _entries_may_be_empty(cls, value: Any) -> Any:
         return {k: v or {} for k, v in value.items()} if isinstance(value, dict) else value
+
+    @field_validator("neurons")
+    @classmethod
+    def _train_holds_fields(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for label, entry in value.items():
+            if not isinstance(train := entry.get("train") or {}, Mapping):
+                raise ValueError(f"{label}.train is {train!r}, expected fields such as {{epochs: 20}}")
+        return value
+
+    @model_validator(mode="after")
+    def _roles_are_neurons(self) -> Recipe:
+        for role in ("baseline", "opponent", "subject"):
+            label = getattr(self, role)
+            if role in self.model_fields_set and label is not None and label not in self.neurons:
+                raise ValueError(
+                    f"{role} names {label!r}, which is not defined; defined: {', '.join(self.neurons)}"
+                )
+        return self
 
     @property
     def silent(self) -> tuple[str, ...]:
@@ -199,7 +218,8 @@ def make_job(recipe: Recipe, dataset: str, neuron: str, steps: int, seed: int) -
             raise ConfigurationError(
                 f"{where}: teacher names {teacher!r}, which is not defined; defined: {', '.join(recipe.neurons)}"
             )
-        taught = make_job(_without_teachers(recipe), dataset, teacher, steps, seed)
+        assert config.steps is not None
+        taught = make_job(_without_teachers(recipe), dataset, teacher, config.steps, seed)
     training = _plain(config.model_dump(exclude_defaults=True))
     assert config.steps is not None
     return Job(
@@ -228,13 +248,15 @@ def _merged(
     """The fields of a run, and the label of its teacher."""
     entry = dict(recipe.neurons[neuron])
     train = entry.pop("train", None) or {}
-    if not isinstance(train, Mapping):
-        raise ConfigurationError(f"{where}: train is {train!r}, expected fields such as 'epochs: 20'")
     for part, fields, taken in (
-        ("common", recipe.common, ("steps", "seed")),
+        ("common", recipe.common, ("dataset", "steps", "seed")),
         (f"datasets.{dataset}", recipe.datasets[dataset], ("steps", "seed")),
-        (f"neurons.{neuron}.train", train, ("seed",)),
+        (f"neurons.{neuron}.train", train, ("dataset", "seed")),
     ):
+        if not isinstance(inner := fields.get("neuron") or {}, Mapping):
+            raise ConfigurationError(
+                f"{part}: neuron is {inner!r}, expected fields such as {{tau: 2.0}}; labels stand under neurons"
+            )
         for name in taken:
             if name in fields:
                 raise ConfigurationError(

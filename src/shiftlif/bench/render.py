@@ -16,6 +16,7 @@ from shiftlif.bench.tables import (
     comma_separated,
     cost_table,
     energy_table,
+    has_baseline,
     latex,
     markdown,
 )
@@ -66,15 +67,19 @@ def page(
     versus = (
         "" if opponent is None else f" In brackets: as a multiple of {opponent} with weights of as many bits."
     )
+    differences = (
+        f" Differences to {baseline} are in percentage points on the seeds that both have, with the p-value of the "
+        "paired t-test over seeds and of the exact sign-flip test over test samples (McNemar's, all seeds of a sample "
+        "together); they are not corrected for the number of comparisons."
+        if has_baseline(rows, baseline)
+        else ""
+    )
     refused = {row.neuron: row.refused for row in rows if row.refused is not None}
     lines = [
         "# Bench",
         f"Made by `shiftlif bench`; one record a run in the JSONL file beside this page.{open_runs}",
         *_begun_with(headline),
-        "Accuracies are means ± standard deviations over seeds, in per cent of the test part. Differences to "
-        f"{baseline} are in percentage points on the seeds that both have, with the p-value of the paired t-test over "
-        "seeds and of the exact sign-flip test over test samples (McNemar's, all seeds of a sample together); they are "
-        "not corrected for the number of comparisons.",
+        f"Accuracies are means ± standard deviations over seeds, in per cent of the test part.{differences}",
         markdown(accuracy_table(rows, baseline)).rstrip(),
         "Costs are per inference, all steps added, and counted in the float networks by the same rules for all; a "
         "layer that sees the same frame at every step is counted once. Dense MACs are what the network costs when "
@@ -87,7 +92,7 @@ def page(
         f"![Accuracy against cost]({figure})",
     ]
     if refused:
-        lines.append("Without an integer program:")
+        lines.append("Programs that were refused:")
         lines.append("\n".join(f"- {neuron}: {reason}" for neuron, reason in refused.items()))
     return "\n\n".join(lines) + "\n"
 
@@ -96,9 +101,10 @@ def _begun_with(headline: Table | None) -> list[str]:
     if headline is None:
         return []
     return [
-        "In short, for one neuron: at its smallest T, against the baseline at its largest (accuracy in percentage "
-        "points ± the standard error of a difference of means, and synaptic operations of all steps); at its best T, "
-        "against the best other spiking neuron at any T; and at its smallest T against the network without spikes.",
+        "In short, for one neuron: at its smallest T, against the baseline at its largest (test accuracy in percentage "
+        "points, the mean of the differences on the seeds that both have ± its standard error, and synaptic operations "
+        "of all steps); at its best T, against the best other spiking neuron at any T, both chosen by mean validation "
+        "accuracy; and at its smallest T against the network without spikes.",
         markdown(headline).rstrip(),
     ]
 

@@ -20,7 +20,8 @@ class Comparison:
         steps: T of the baseline.
         points: mean difference of the accuracy in percentage points.
         p_seeds: of the paired t-test over seeds, None where it is not defined.
-        p_samples: of the exact sign-flip test over test samples (McNemar's for one seed).
+        p_samples: of the exact sign-flip test over test samples (McNemar's for one seed); None where the records are
+            not known to be of the same samples.
         operations: synaptic operations per inference as a multiple of the baseline's; None where that has none.
     """
 
@@ -39,10 +40,11 @@ class Row:
         dataset, neuron, steps: what was run.
         parameters: trained numbers.
         figures: `Summary` by name of what was measured in every seed: ``accuracy``, ``balanced_accuracy``,
-            ``macro_f1``, ``calibration_error``, ``events``, ``events_per_neuron_step``, ``synaptic_operations``,
-            ``multiply_accumulates``, and of each program ``int8.accuracy``, ``int8.adds``, ...
+            ``macro_f1``, ``validation`` (accuracy), ``calibration_error``, ``events``, ``events_per_neuron_step``,
+            ``synaptic_operations``, ``multiply_accumulates``, and of each program ``int8.accuracy``, ``int8.adds``, ...
+        by_seed: accuracy of each seed.
         exact: how many programs were verified bit for bit, of how many; None where the network does not compile.
-        refused: why it does not compile, or None.
+        refused: why a program was refused, or None.
         same: against the baseline at the same T; None for the baseline itself, and where it was not run.
         largest: against the baseline at its largest T.
     """
@@ -52,6 +54,7 @@ class Row:
     steps: int
     parameters: int
     figures: dict[str, Summary]
+    by_seed: dict[int, float]
     exact: tuple[int, int] | None = None
     refused: str | None = None
     same: Comparison | None = None
@@ -97,6 +100,7 @@ def _row(key: tuple[str, str, int], groups: dict[tuple[str, str, int], list[Reco
         steps,
         records[0]["parameters"],
         {name: summarise([one[name] for one in measured]) for name in common},
+        {record["seed"]: one["accuracy"] for record, one in zip(records, measured, strict=True)},
         (sum(p["bit_exact"] for p in programs), len(programs)) if programs else None,
         refused,
         _compare(records, groups[dataset, baseline, steps], steps)
@@ -114,6 +118,7 @@ def figures(record: Record) -> dict[str, float]:
     found: dict[str, float] = {
         name: 100 * test[name] for name in ("accuracy", "balanced_accuracy", "macro_f1")
     }
+    found["validation"] = 100 * record["validation"]["accuracy"]
     found["calibration_error"] = record["calibration_error"]
     for name in ("events", "events_per_neuron_step", "synaptic_operations", "multiply_accumulates"):
         found[name] = counted[name]
@@ -144,10 +149,12 @@ def _compare(records: Sequence[Record], baseline: Sequence[Record], steps: int) 
     cost = [
         np.mean([part[seed]["float"]["synaptic_operations"] for seed in seeds]) for part in (ours, theirs)
     ]
-    samples = {part[seed]["test_samples"] for part in (ours, theirs) for seed in seeds}
+    compared = [part[seed] for part in (ours, theirs) for seed in seeds]
+    # Records made before there was a fingerprint lack it: they are paired with one another.
+    samples = {(record["test_samples"], record.get("test_data")) for record in compared}
     p_samples = None
     if len(samples) == 1:
-        n = samples.pop()
+        n, _ = samples.pop()
         right = [
             np.stack([unpacked(part[seed]["test_correct"], n) for seed in seeds]) for part in (ours, theirs)
         ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -120,8 +122,9 @@ def run_tasks(
         workers: processes at once.
         teachers: folder of the teachers' run folders; made when there is one to train.
         worker: None is `WORKER`; a command that is called with ``teach`` or ``measure``, a scratch folder,
-            ``teachers`` and the file for the record, and gets the job on standard input.
+            ``teachers``, the file for the record and this process's id, and gets the job on standard input.
     """
+    remove_stale(teachers)
     awaited = {task.job.training_key for task in tasks if task.teaching}
     if awaited:
         teachers.mkdir(parents=True, exist_ok=True)
@@ -131,7 +134,9 @@ def run_tasks(
     with ExitStack() as stack:
         # Beside the teachers, so that a finished run folder can be renamed into its place.
         place = teachers if awaited else None
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".bench-", dir=place)))
+        scratch = Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix=f"{_mark()}{os.getpid()}-", dir=place))
+        )
         stack.callback(_end, running)
         while waiting or running:
             for task in [task for task in waiting if task.needs in failed]:
@@ -153,8 +158,32 @@ def run_tasks(
                 time.sleep(POLL)
 
 
+def remove_stale(teachers: Path) -> None:
+    """Remove the scratch folders of benches on this machine that were killed."""
+    for folder in teachers.glob(".bench-*"):
+        name = re.fullmatch(re.escape(_mark()) + r"(\d+)-[^-]+", folder.name)
+        if name is not None and not _runs(int(name[1])):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # it is another user's
+    return True
+
+
+def _mark() -> str:
+    """How the scratch folders of this machine begin; a process number follows, which means nothing on another."""
+    return f".bench-{platform.node()}-"
+
+
 def _start(task: Task, scratch: Path, teachers: Path, worker: Sequence[str]) -> _Running:
-    words = ("teach" if task.teaching else "measure", scratch, teachers, _result(task, scratch))
+    kind = "teach" if task.teaching else "measure"
+    words = (kind, scratch, teachers, _result(task, scratch), os.getpid())
     log = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115 - closed when the process has ended
     process = subprocess.Popen(
         [*worker, *map(str, words)],

@@ -32,6 +32,11 @@ def summarise(values: Sequence[float]) -> Summary:
     return Summary(float(np.mean(values)), deviation, len(values))
 
 
+def standard_error(summary: Summary) -> float | None:
+    """Of the mean, deviation / sqrt(n); None for one value."""
+    return None if summary.deviation is None else summary.deviation / math.sqrt(summary.n)
+
+
 def paired_t(first: Sequence[float], second: Sequence[float]) -> float | None:
     """Two-sided p-value of the paired t-test over seeds.
 

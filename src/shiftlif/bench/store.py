@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shiftlif.errors import DataError
+from shiftlif.errors import DataError, ModelFileError
 from shiftlif.program.storage import read_file, write_atomically
 
 Record = dict[str, Any]
@@ -75,10 +75,16 @@ def keep_records(path: str | Path, keys: Sequence[str]) -> int:
     path = Path(path)
     if not path.exists():
         return 0
-    records, wanted = read_records(path), set(keys)
-    kept = [record for key, record in records.items() if key in wanted]
-    dropped = read_file(path).count(b"\n") - len(kept)
-    write_atomically(path, b"".join(json.dumps(record).encode() + b"\n" for record in kept))
+    wanted = set(keys)
+    try:
+        with _locked(path):  # who appends meanwhile waits, and then opens the new file
+            kept = [record for key, record in read_records(path).items() if key in wanted]
+            dropped = read_file(path).count(b"\n") - len(kept)
+            write_atomically(path, b"".join(json.dumps(record).encode() + b"\n" for record in kept))
+    except OSError as error:
+        raise ModelFileError(
+            f"{path}: cannot be opened for writing ({error.strerror or error}); check the path and its permissions"
+        ) from error
     return dropped
 
 
@@ -95,12 +101,32 @@ def unpacked(text: str, samples: int) -> npt.NDArray[np.bool_]:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[int]:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    """The file that ``path`` names, open and locked; inside the block no other process appends to it or replaces it."""
+    handle = _open_locked(path)
+    while not _is_at(handle, path):  # it was replaced while the lock was waited for
+        os.close(handle)
+        handle = _open_locked(path)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)  # given back when the file is closed
         yield handle
     finally:
         os.close(handle)
+
+
+def _open_locked(path: Path) -> int:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)  # given back when the file is closed
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _whole_lines(handle: int) -> int:

@@ -24,16 +24,24 @@ class Table(NamedTuple):
     cells: tuple[tuple[str, ...], ...]
 
 
+def has_baseline(rows: Sequence[Row], baseline: str) -> bool:
+    """Whether there is something to compare with."""
+    return any(row.neuron == baseline for row in rows)
+
+
 def accuracy_table(rows: Sequence[Row], baseline: str) -> Table:
-    """Accuracy of the float networks and of their programs, compared with the baseline."""
+    """Accuracy of the float networks and of their programs, compared with the baseline where that was run."""
     programs = _programs(rows)
+    compared: list[tuple[str, Callable[[Row], str]]] = [
+        (f"against {baseline}, same T", lambda row: difference(row.same)),
+        (f"against {baseline}, largest T", lambda row: difference(row.largest)),
+    ]
     columns: list[tuple[str, Callable[[Row], str]]] = [
         *_names(),
         ("parameters", lambda row: f"{row.parameters:,}"),
         ("float %", lambda row: spread(row.figures["accuracy"])),
         *((f"{name} %", _figure(f"{name}.accuracy", spread)) for name in programs),
-        (f"against {baseline}, same T", lambda row: difference(row.same)),
-        (f"against {baseline}, largest T", lambda row: difference(row.largest)),
+        *(compared if has_baseline(rows, baseline) else ()),
         ("ECE", _figure("calibration_error", lambda s: f"{s.mean:.3f}")),
         (
             "bit-exact programs",
@@ -46,11 +54,14 @@ def accuracy_table(rows: Sequence[Row], baseline: str) -> Table:
 def cost_table(rows: Sequence[Row], baseline: str) -> Table:
     """Events and operations per inference, all steps added, and bytes of weights."""
     programs = _programs(rows)
+    compared: list[tuple[str, Callable[[Row], str]]] = [
+        (f"x {baseline}, largest T", lambda row: _times(row.largest))
+    ]
     columns: list[tuple[str, Callable[[Row], str]]] = [
         *_names(),
         ("events / neuron / step", _figure("events_per_neuron_step", lambda s: f"{s.mean:.3f}")),
         ("synaptic operations", _figure("synaptic_operations", _large)),
-        (f"x {baseline}, largest T", lambda row: _times(row.largest)),
+        *(compared if has_baseline(rows, baseline) else ()),
         ("dense MACs", _figure("multiply_accumulates", _large)),
         *((f"{name} adds", _figure(f"{name}.adds", _large)) for name in programs[:1]),
         *((f"{name} bytes", _figure(f"{name}.weight_bytes", _large)) for name in programs),

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from shiftlif.bench.schedule import Outcome
     from shiftlif.bench.store import Record
 
+SUFFIX = ".jsonl"
+
 
 def bench(
     recipe: Annotated[Path, typer.Argument(metavar="FILE", help="YAML file that describes the grid.")],
@@ -46,13 +48,18 @@ def bench(
     """Train and measure neurons x data sets x steps x seeds; runs what has no record yet.
 
     Each run adds one line to the records as soon as it ends, so the command can be stopped at any time and
-    called again. A run whose recipe has changed is made again. Runs that fail are listed in OUT.errors.jsonl and
-    tried again at the next call, which ends with exit code 2.
+    called again. A run whose recipe has changed is made again. Runs that fail are listed beside OUT, in *.errors.jsonl,
+    and tried again at the next call, which ends with exit code 2.
     """
     from shiftlif.bench.recipe import chosen, expand, load_recipe
     from shiftlif.bench.schedule import in_order
     from shiftlif.bench.store import keep_records, read_records
 
+    if out.suffix != SUFFIX:
+        raise ConfigurationError(
+            f"--out is {out}, expected a name that ends in {SUFFIX}; the tables lie beside the records under the same "
+            "name with .md, .csv and .tex, and would take their place"
+        )
     described = load_recipe(recipe)
     grid = expand(described)
     wanted = chosen(grid, only or [])
@@ -64,18 +71,20 @@ def bench(
         _note(
             f"{stale} records of {out} are not of this recipe (it changed, or they are of another); --prune drops them"
         )
-    missing = in_order([job for job in wanted if job.key not in records], list(records.values()))[:limit]
-    if dry_run:
-        _plan(missing, list(records.values()), jobs)
-        return
     failed = 0
-    if not render and missing:
-        missing, left_out = _available(missing)
+    if dry_run or not render:
+        missing, left_out = _available([job for job in wanted if job.key not in records])
         for reason in left_out:
             _note(reason)
-        failed = _run(missing, list(records.values()), jobs, out, recipe)
-        records = read_records(out)
-    _render(described, grid, records, out, readme)
+        missing = in_order(missing, list(records.values()))[:limit]
+        if dry_run:
+            _plan(missing, list(records.values()), jobs, _teachers(out))
+            return
+        if missing:
+            failed = _run(missing, list(records.values()), jobs, out, recipe)
+            records = read_records(out)
+    if not failed or keys & records.keys():
+        _render(described, grid, records, out, readme)
     if failed:
         raise ConfigurationError(
             f"{failed} of {len(missing)} runs failed, see {_errors(out)}; the others are kept; call the command again "
@@ -91,18 +100,38 @@ def _errors(out: Path) -> Path:
     return out.with_suffix(".errors.jsonl")
 
 
-def _plan(missing: Sequence[Job], records: Sequence[Record], jobs: int) -> None:
-    from shiftlif.bench.schedule import expected_seconds
+def _teachers(out: Path) -> Path:
+    return out.with_suffix(".teachers")
 
-    expected = [expected_seconds(job, records) for job in missing]
+
+def _trained(teachers: Path) -> list[str]:
+    """Training keys of the teachers that are there."""
+    from shiftlif.training.runs import SUMMARY
+
+    return [folder.name for folder in teachers.glob("*") if (folder / SUMMARY).is_file()]
+
+
+def _plan(missing: Sequence[Job], records: Sequence[Record], jobs: int, teachers: Path) -> None:
+    """Show the runs, and among them the teachers that are to be trained, in their order."""
+    from shiftlif.bench.schedule import expected_seconds, plan
+
+    tasks = plan(missing, _trained(teachers))
+    expected = [expected_seconds(task.job, records) for task in tasks]
     rows = [
-        (*job.labels, "" if seconds is None else f"{seconds:.0f}")
-        for job, seconds in zip(missing, expected, strict=True)
+        (
+            task.job.dataset,
+            f"{task.job.neuron} (teacher)" if task.teaching else task.job.neuron,
+            task.job.steps,
+            task.job.seed,
+            "" if seconds is None else f"{seconds:.0f}",
+        )
+        for task, seconds in zip(tasks, expected, strict=True)
     ]
     known = [seconds for seconds in expected if seconds is not None]
-    total = sum(known) / max(1, len(known)) * len(missing) / jobs
-    title = f"{len(missing)} runs" + (f", about {_duration(total)} with {jobs} processes" if known else "")
-    show_table(title, ("data set", "neuron", "T", "seed", "seconds"), rows)
+    total = sum(known) / max(1, len(known)) * len(tasks) / jobs
+    taught = f" and {more} teachers" if (more := len(tasks) - len(missing)) else ""
+    about = f", about {_duration(total)} with {jobs} processes" if known else ""
+    show_table(f"{len(missing)} runs{taught}{about}", ("data set", "neuron", "T", "seed", "seconds"), rows)
 
 
 def _available(jobs: Sequence[Job]) -> tuple[list[Job], list[str]]:
@@ -125,7 +154,6 @@ def _run(missing: Sequence[Job], records: list[Record], jobs: int, out: Path, re
     """Run what is missing; how many failed."""
     from shiftlif.bench.schedule import plan, run_tasks
     from shiftlif.bench.store import append_record
-    from shiftlif.training.runs import SUMMARY
 
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -134,11 +162,10 @@ def _run(missing: Sequence[Job], records: list[Record], jobs: int, out: Path, re
         raise ModelFileError(
             f"{out}: cannot be written ({error.strerror or error}); choose another --out"
         ) from error
-    teachers = out.with_suffix(".teachers")
-    trained = [folder.name for folder in teachers.glob("*") if (folder / SUMMARY).is_file()]
+    teachers = _teachers(out)
     left = {job.key: job for job in missing}
     failed = 0
-    outcomes = run_tasks(plan(missing, trained), workers=jobs, teachers=teachers)
+    outcomes = run_tasks(plan(missing, _trained(teachers)), workers=jobs, teachers=teachers)
     try:
         with _progress() as progress:
             bar = progress.add_task("", total=len(missing), done="", left="")
@@ -220,7 +247,7 @@ def _render(
     current = [records[job.key] for job in grid if job.key in records]
     if not current:
         raise ConfigurationError(
-            f"{out} holds no record of this recipe; run the bench without --render first"
+            f"{out} holds no record of this recipe; run the bench without --render first, where its data are"
         )
     rows = rows_of(recipe, grid, current)
     headline = headline_of(recipe, rows)
