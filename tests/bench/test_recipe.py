@@ -194,6 +194,18 @@ def test_every_recipe_of_the_repository_is_valid(path):
     assert expand(load_recipe(path))
 
 
+def test_the_non_spiking_bound_of_the_edge_recipe_has_no_teacher():
+    jobs = expand(load_recipe(RECIPES / "edge.yaml"))
+    assert {job.teacher for job in jobs if job.neuron == "ReLU"} == {None}
+    assert all(job.teacher is not None for job in jobs if job.neuron != "ReLU")
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_energy_is_compared_with_a_network_that_has_a_program(path):
+    recipe = load_recipe(path)
+    assert recipe.opponent is None or recipe.neurons[recipe.opponent]["kind"] == "QuantReLU"
+
+
 def test_a_data_set_may_have_programs_of_its_own():
     own = {"digits": {"deploy": [{"bits": 4, "qat_epochs": 2}]}, "wiar": None}
     made = {job.dataset: job for job in jobs_of(datasets=own)}
