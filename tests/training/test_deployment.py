@@ -3,9 +3,10 @@ import pytest
 import torch
 
 from shiftlif.errors import VerificationError
+from shiftlif.quantize import absorb
 from shiftlif.training import predict
 from shiftlif.training.batches import make_data
-from shiftlif.training.deployment import deploy, program_frames, strided
+from shiftlif.training.deployment import deploy, integer_answers, prepared_for, program_frames, strided
 from shiftlif.training.fitting import initial_network
 from shiftlif.training.loop import train
 from tests.training.conftest import blobs
@@ -58,3 +59,18 @@ def test_some_samples_are_verified_and_the_accuracy_is_that_of_all(config, datas
 def test_chosen_samples_are_spread_evenly():
     assert strided(10, 4).tolist() == [0, 2, 5, 7]
     assert strided(3, 4).tolist() == strided(3, None).tolist() == [0, 1, 2]
+
+
+def test_the_class_is_read_from_the_integer_sums(config, dataset):
+    data = make_data(dataset, 2)
+    network = initial_network(config.model_copy(update={"model": "conv1d"}), data)
+    prepared = prepared_for(absorb(network), data, 8)
+    readout = prepared.layers["readout"]
+    with torch.no_grad():
+        prepared.layers["linear1"].weight.zero_()
+        # One unit apart where float32 has steps of four.
+        readout.bias_limit = 2.0**26
+        readout.bias.data = readout.bias.double()
+        readout.bias.copy_(torch.tensor([2.0**25, 2.0**25 + 1], dtype=torch.float64) * readout.unit)
+    assert set(predict(prepared, data, "test").argmax(1).tolist()) == {0}
+    assert set(integer_answers(prepared, data, "test").tolist()) == {1}

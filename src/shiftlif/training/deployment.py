@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from shiftlif.compile import Verification, convert, verify
 from shiftlif.errors import VerificationError
@@ -17,7 +18,7 @@ from shiftlif.program import IntegerProgram
 from shiftlif.quantize import absorb, prepare
 from shiftlif.training.batches import Data
 from shiftlif.training.config import TrainingConfig
-from shiftlif.training.evaluation import predict
+from shiftlif.training.evaluation import inputs, predict
 from shiftlif.training.finetuning import finetune
 from shiftlif.training.runs import use_threads
 
@@ -120,7 +121,7 @@ def deploy(
     verification = verify(prepared, program, data.frames("test")[some], steps=data.steps, progress=verified)
     answers = torch.from_numpy(verification.predictions)
     if len(some) < len(labels):
-        compared, answers = answers, predict(prepared, data, "test").argmax(1)
+        compared, answers = answers, integer_answers(prepared, data, "test")
         if not torch.equal(answers[torch.from_numpy(some)], compared):
             raise VerificationError(
                 "the prepared network and the program agree on letters and membranes but not on the class; keep the "
@@ -136,6 +137,17 @@ def deploy(
         float((trained == answers).double().mean()),
         verification,
     )
+
+
+@torch.no_grad()
+def integer_answers(prepared: Network, data: Data, part: str) -> Tensor:
+    """The classes ``[N]`` that the program of a prepared network answers on a part of the data.
+
+    They are read from the integer sums of the read-out: two classes a few units apart may be equal in float scores.
+    """
+    prepared.eval()
+    sums = [prepared.run(x)[1]["readout"] for x in inputs(data, part)]
+    return torch.cat(sums).argmax(1)
 
 
 def prepared_for(absorbed: Network, data: Data, bits: int) -> Network:
