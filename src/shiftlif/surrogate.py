@@ -70,7 +70,7 @@ class Rectangle:
         return ((u >= alphabet.levels[0]) & (u <= alphabet.levels[-1])).to(u.dtype)
 
 
-def _at_boundaries(u: Tensor, alphabet: Alphabet, bump: Callable[[Tensor], Tensor]) -> Tensor:
+def at_boundaries(u: Tensor, alphabet: Alphabet, bump: Callable[[Tensor], Tensor]) -> Tensor:
     """Sum over boundaries of (jump of the letter) x bump(u - boundary): one bump for a binary neuron."""
     total = torch.zeros_like(u)
     for i, boundary in enumerate(alphabet.boundaries):
@@ -91,7 +91,7 @@ class ATan:
     def __call__(self, u: Tensor, alphabet: Alphabet) -> Tensor:
         """Return g(u), same shape and dtype as ``u``."""
         half = self.alpha / 2
-        return _at_boundaries(u, alphabet, lambda d: half / (1 + (math.pi * half * d) ** 2))
+        return at_boundaries(u, alphabet, lambda d: half / (1 + (math.pi * half * d) ** 2))
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Triangle:
 
     def __call__(self, u: Tensor, alphabet: Alphabet) -> Tensor:
         """Return g(u), same shape and dtype as ``u``."""
-        return _at_boundaries(u, alphabet, lambda d: self.alpha * (1 - self.alpha * d.abs()).clamp(min=0))
+        return at_boundaries(u, alphabet, lambda d: self.alpha * (1 - self.alpha * d.abs()).clamp(min=0))
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class SuperSpike:
 
     def __call__(self, u: Tensor, alphabet: Alphabet) -> Tensor:
         """Return g(u), same shape and dtype as ``u``."""
-        return _at_boundaries(u, alphabet, lambda d: (1 + self.alpha * d.abs()) ** -2)
+        return at_boundaries(u, alphabet, lambda d: (1 + self.alpha * d.abs()) ** -2)
 
 
 def first_derivative_only() -> None:

@@ -6,8 +6,7 @@ Two networks of the same accuracy can fire very differently, and firing is what 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,7 +17,7 @@ from shiftlif.alphabet import Alphabet
 from shiftlif.analysis.confidence import brier_score, expected_calibration_error, negative_log_likelihood
 from shiftlif.analysis.firing import LayerBehaviour, LayerTally
 from shiftlif.errors import DataError, NetworkError
-from shiftlif.network import Network, Observation, readout
+from shiftlif.network import Network, Observation, evaluating, readout
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def compare(
     tallies = {name: LayerTally(alphabet) for name, alphabet in _alphabets(original, quantised).items()}
     scores: tuple[list[Tensor], list[Tensor]] = ([], [])
     steps = 0
-    with _evaluating(original, quantised):
+    with evaluating(original, quantised):
         for x in batches:
             if steps and len(x) != steps:
                 raise DataError(f"a batch has T={len(x)} and the ones before T={steps}, expected the same T")
@@ -143,18 +142,6 @@ def _alphabets(original: Network, quantised: Network) -> dict[str, Alphabet]:
 def _own_alphabets(network: Network) -> dict[str, Alphabet]:
     found = ((name, getattr(layer, "alphabet", None)) for name, layer in network.stateful_layers())
     return {name: alphabet for name, alphabet in found if isinstance(alphabet, Alphabet)}
-
-
-@contextmanager
-def _evaluating(*networks: Network) -> Iterator[None]:
-    modes = [network.training for network in networks]
-    for network in networks:
-        network.eval()
-    try:
-        yield
-    finally:
-        for network, mode in zip(networks, modes, strict=True):
-            network.train(mode)
 
 
 def _judge(logits: Tensor, labels: Tensor) -> Answers:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from shiftlif.alphabet import Alphabet
 from shiftlif.analysis.distance import earth_movers_distance, sample_distance
-from shiftlif.network import Observation
+from shiftlif.network import Observation, letter_indices
 from shiftlif.neuron import SpikingNeuron
 
 MEMBRANE_BINS = 512
@@ -134,10 +134,7 @@ class LayerTally:
 
     def _indices(self, seen: Observation) -> Tensor:
         """The place of every emitted letter in the alphabet, uint8 ``[T, B, ...]``."""
-        q = seen.outputs.detach() * _letter_unit(seen)
-        levels = torch.tensor(self.levels, dtype=q.dtype, device=q.device)
-        # Letters are exact up to the rounding of the product: bucket at the midpoints.
-        return torch.bucketize(q.contiguous(), (levels[1:] + levels[:-1]) / 2).to(torch.uint8)
+        return letter_indices(seen.outputs.detach() * _letter_unit(seen), self.levels).to(torch.uint8)
 
     def _span(self) -> float:
         return MEMBRANE_SPAN * max(abs(self.levels[0]), abs(self.levels[-1]))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from shiftlif.errors import DataError
-from shiftlif.network import Network, Observation, letter_usage, thinned
+from shiftlif.network import Network, Observation, evaluating, letter_usage, thinned
 from shiftlif.neuron import SpikingNeuron
 
 QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
@@ -127,13 +127,9 @@ def layer_statistics(network: Network, batches: Iterable[Tensor]) -> list[LayerS
         DataError: there is no batch.
     """
     sums: dict[str, _Sums] = {}
-    training = network.training
-    network.eval()
-    try:
+    with evaluating(network):
         for x in batches:
             network.run(x, observer=lambda seen: sums.setdefault(seen.name, _Sums()).add(seen))
-    finally:
-        network.train(training)
     if not sums and any(True for _ in network.stateful_layers()):
         raise DataError("layer statistics need at least one batch, got none")
     return [part.statistics(name) for name, part in sums.items()]

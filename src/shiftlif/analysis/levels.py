@@ -20,6 +20,7 @@ from shiftlif.network import (
     batch_statistics,
     best_scale,
     distributions,
+    evaluating,
     family_of,
     least_error_scales,
     observe,
@@ -257,13 +258,9 @@ def compare_alphabets(
             u = (pre_emission(o.currents, o.layer) / scale).flatten()
             seen[o.name].append(thinned(u, SAMPLED).cpu())
 
-    training = network.training
-    network.eval()
-    try:
+    with evaluating(network):
         for x in batches:
             network.run(x, observer=keep)
-    finally:
-        network.train(training)
     neurons = dict(_calibrated(network))
     return [
         _compare(name, neurons[name], parts, sorted(set(exponents)), tolerance)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from shiftlif.errors import DataError
-from shiftlif.network import Network, Observation
+from shiftlif.network import Network, Observation, evaluating
 from shiftlif.quantize import IntegerReadout, QuantizedSynapse
 from shiftlif.quantize.absorb import SYNAPSES
 from shiftlif.training.synaptic import connections
@@ -114,15 +114,10 @@ def count_operations(network: Network, batches: Iterable[Tensor]) -> Operations:
         if not isinstance(seen.layer, IntegerReadout):  # it only adds up
             emit(seen.name, seen.outputs, seen.outputs[0, 0].numel())
 
-    training = network.training
-    network.eval()
-    try:
-        with _watched(network, sums, emit):
-            for x in batches:
-                steps, samples = len(x), samples + x.shape[1]
-                network(x, observe)
-    finally:
-        network.train(training)
+    with evaluating(network), _watched(network, sums, emit):
+        for x in batches:
+            steps, samples = len(x), samples + x.shape[1]
+            network(x, observe)
     if samples == 0:
         raise DataError("operations are counted over samples, got none; pass at least one batch")
     synapses = {name: layer for name, layer in network.named_layers() if name in sums}

@@ -23,12 +23,11 @@ from shiftlif.neuron import QuantReLU
 from shiftlif.program import Cost, measure
 from shiftlif.program.energy import energy
 from shiftlif.training import Data, TrainingConfig, fit, load_run
-from shiftlif.training.batches import dequantize, in_time
 from shiftlif.training.config import check
 from shiftlif.training.deployment import deploy, program_frames, strided
 from shiftlif.training.evaluation import predict
-from shiftlif.training.fitting import versions
-from shiftlif.training.runs import SUMMARY
+from shiftlif.training.fitting import RunResult, versions
+from shiftlif.training.runs import SUMMARY, Run
 
 BATCH = 256
 
@@ -71,11 +70,14 @@ def measured(job: Job, scratch: Path, teachers: Path) -> dict[str, Any]:
         ShiftLIFError: the run cannot be trained, or a program differs from its network.
     """
     folder = teacher_folder(teachers, job)
-    if not (folder / SUMMARY).is_file():
-        folder = scratch
-        fit(configuration(job, teachers), folder, progress=False)
-    run = load_run(folder)
-    data, summary = run.data(), run.summary
+    run: Run | RunResult
+    if (folder / SUMMARY).is_file():
+        run = load_run(folder)
+        data = run.data()
+    else:
+        run = fit(configuration(job, teachers), scratch, progress=False)
+        data = run.data
+    summary = run.summary
     logits, labels = predict(run.network, data, "test"), data.parts["test"].y
     some = strided(len(labels), job.limit)
     operations = count_operations(run.network, _presented(data, some))
@@ -205,4 +207,4 @@ def _presented(data: Data, some: npt.NDArray[np.int64]) -> Iterator[Tensor]:
     """Network inputs ``[T, B, C, ...]`` of chosen test samples."""
     x = data.parts["test"].x[torch.from_numpy(some)]
     for start in range(0, len(x), BATCH):
-        yield in_time(dequantize(x[start : start + BATCH], data.quantizer), data.steps, data.temporal)
+        yield data.present(x[start : start + BATCH])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from shiftlif.cli.options import MovedData
 from shiftlif.cli.output import percent, show_json, show_pairs, show_table
 from shiftlif.cli.verify import stored_prepared
 from shiftlif.errors import ConfigurationError
@@ -27,9 +28,7 @@ def behaviour(
         typer.Option(help="Weight bits, 8 or 4. (default: as compiled, else the run's qat_bits, else 8)"),
     ] = None,
     part: Annotated[str, typer.Option(help="Which samples: val or test.")] = "test",
-    data: Annotated[
-        Path | None, typer.Option(help="Where the run's data are now, when they were moved.")
-    ] = None,
+    data: MovedData = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of tables.")] = False,
 ) -> None:
     """Compare the float network of a run with its quantised network, layer by layer.

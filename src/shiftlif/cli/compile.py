@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from shiftlif.cli.options import MovedData
 from shiftlif.cli.output import percent, show_pairs
 from shiftlif.errors import ModelFileError
 from shiftlif.program.storage import PROGRAM
@@ -29,9 +30,7 @@ def compile_run(
     out: Annotated[
         Path | None, typer.Option(help="Model file, replaced. (default: RUN/program.safetensors)")
     ] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="Where the run's data are now, when they were moved.")
-    ] = None,
+    data: MovedData = None,
     vectors: Annotated[
         Path | None, typer.Option(help="Also record golden vectors of 16 test samples here (.npz).")
     ] = None,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from shiftlif.cli.options import MovedData
 from shiftlif.cli.output import show_json, show_pairs, show_table
 
 SAMPLES = 256
@@ -28,9 +29,7 @@ def gradients(
     samples: Annotated[
         int, typer.Option(min=2, help="Samples of the validation part, evenly spread over it.")
     ] = SAMPLES,
-    data: Annotated[
-        Path | None, typer.Option(help="Where the run's data are now, when they were moved.")
-    ] = None,
+    data: MovedData = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of tables.")] = False,
 ) -> None:
     """Show how much of the loss's gradient reaches each layer and step, at initialisation and after training.

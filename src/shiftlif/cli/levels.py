@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shiftlif.cli.options import MovedData
 from shiftlif.cli.output import show_json, show_pairs, show_table
 
 if TYPE_CHECKING:
@@ -28,9 +29,7 @@ def levels(
     samples: Annotated[
         int, typer.Option(min=1, help="Samples of the validation part, evenly spread over it.")
     ] = SAMPLES,
-    data: Annotated[
-        Path | None, typer.Option(help="Where the run's data are now, when they were moved.")
-    ] = None,
+    data: MovedData = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of tables.")] = False,
 ) -> None:
     """Compare power-of-two with uniform letters on the membranes of a run, and recommend K for each layer.

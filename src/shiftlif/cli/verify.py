@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shiftlif.cli.compile import prepared_beside
+from shiftlif.cli.options import MovedData
 from shiftlif.cli.output import show_pairs
 from shiftlif.errors import ConfigurationError, ModelFileError
 from shiftlif.program.storage import PROGRAM
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
 def verify(
     target: Annotated[Path, typer.Argument(help="A compiled run folder, or a model file with --vectors.")],
     vectors: Annotated[Path | None, typer.Option(help="Golden vectors (.npz); needs no torch.")] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="Where the run's data are now, when they were moved.")
-    ] = None,
+    data: MovedData = None,
 ) -> None:
     """Compare a program with its prepared network, or with golden vectors.
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from shiftlif.errors import CompileError, NetworkError
-from shiftlif.network import Network, Observation, direct_code, require_network
+from shiftlif.network import Network, Observation, direct_code, evaluating, require_network
 from shiftlif.program import IntegerProgram, compare_traces
 from shiftlif.quantize import IntegerInput, IntegerReadout
 
@@ -128,11 +128,6 @@ def trace(
 
     device = next(prepared.parameters()).device
     x = torch.from_numpy(np.ascontiguousarray(frames)).to(device).float() * 2.0**-exponent
-    was_training = prepared.training
-    prepared.eval()
-    try:
-        with torch.no_grad():
-            prepared.run(x if temporal else direct_code(x, steps), observer=keep)
-    finally:
-        prepared.train(was_training)
+    with evaluating(prepared), torch.no_grad():
+        prepared.run(x if temporal else direct_code(x, steps), observer=keep)
     return letters, membranes

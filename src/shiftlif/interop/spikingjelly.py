@@ -11,7 +11,6 @@ its ``functional.reset_net`` and ``set_step_mode`` expect.
 from __future__ import annotations
 
 import functools
-import inspect
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +20,7 @@ from torch import Tensor, nn
 
 from shiftlif.errors import ConfigurationError, NetworkError
 from shiftlif.interop.surrogates import translated
-from shiftlif.neuron import LIF, NEURONS, SpikingNeuron
+from shiftlif.neuron import LIF, NEURONS, SpikingNeuron, options_of
 
 _RENAMED = {"scale": "v_threshold", "reset": "v_reset", "surrogate": "surrogate_function"}
 _ZERO = 0.0  # the membrane before the first step, as SpikingJelly writes it
@@ -228,7 +227,7 @@ def _neuron(kind: str, options: dict[str, Any]) -> SpikingNeuron:
     make = NEURONS[kind]
     if not (isinstance(make, type) and issubclass(make, SpikingNeuron)):
         raise ConfigurationError(f"{kind} is no spiking neuron and keeps nothing to reset; use it as it is")
-    known = _options_of(make)
+    known = options_of(make)
     takes = ", ".join(_RENAMED.get(name, name) for name in known)
     unknown = [_RENAMED.get(name, name) for name in options if name not in known]
     if unknown:
@@ -237,28 +236,6 @@ def _neuron(kind: str, options: dict[str, Any]) -> SpikingNeuron:
         return make(**options)
     except TypeError as error:  # one is missing or of another type
         raise ConfigurationError(f"a {kind} node cannot be made: {error}; it takes {takes}") from error
-
-
-def _options_of(neuron: type[SpikingNeuron]) -> list[str]:
-    """What may be given to the class by name: its own parameters, then those that it passes on to its bases.
-
-    What a class gives its base by position (its alphabet) is not for its user to give again.
-    """
-    names: dict[str, None] = {}
-    own = True
-    for cls in neuron.__mro__:
-        if "__init__" not in vars(cls):
-            continue
-        parameters = list(inspect.signature(vars(cls)["__init__"]).parameters.values())[1:]
-        names |= {
-            p.name: None
-            for p in parameters
-            if p.kind is p.KEYWORD_ONLY or (own and p.kind is not p.VAR_KEYWORD)
-        }
-        own = False
-        if all(p.kind is not p.VAR_KEYWORD for p in parameters):
-            break
-    return list(names)
 
 
 def _reset(kind: str, v_reset: float | str | None) -> str | None:

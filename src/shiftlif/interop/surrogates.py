@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from shiftlif.alphabet import Alphabet
-from shiftlif.surrogate import ATan, Surrogate
+from shiftlif.surrogate import ATan, Surrogate, at_boundaries
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,13 @@ class Foreign:
 
     def __call__(self, u: Tensor, alphabet: Alphabet) -> Tensor:
         """Return g(u), same shape and dtype as ``u``."""
-        total = torch.zeros_like(u)
-        for i, boundary in enumerate(alphabet.boundaries):
-            jump = alphabet.levels[i + 1] - alphabet.levels[i]
-            with torch.enable_grad():
-                distance = ((u.detach() - boundary) * self.threshold).requires_grad_()
-                (slope,) = torch.autograd.grad(self.function(distance).sum(), distance)
-            total = total + jump * self.threshold * slope
-        return total
+        return at_boundaries(u, alphabet, self._bump)
+
+    def _bump(self, distance: Tensor) -> Tensor:
+        with torch.enable_grad():
+            below = (distance.detach() * self.threshold).requires_grad_()
+            (slope,) = torch.autograd.grad(self.function(below).sum(), below)
+        return self.threshold * slope
 
 
 def translated(function: Any, threshold: float) -> Surrogate:

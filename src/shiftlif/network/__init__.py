@@ -6,6 +6,7 @@ from shiftlif.network.calibrate import (
     calibrate,
     distributions,
     least_error_scales,
+    letter_indices,
     letter_usage,
     observe,
     pre_emission,
@@ -22,6 +23,7 @@ from shiftlif.network.container import (
     require_network,
 )
 from shiftlif.network.distribution import Distribution, best_scale, quantisation_error
+from shiftlif.network.evaluation import evaluating
 from shiftlif.network.families import Family, family_of, set_levels
 from shiftlif.network.pooling import MaxPool1d, MaxPool2d, per_axis
 
@@ -41,8 +43,10 @@ __all__ = [
     "calibrate",
     "direct_code",
     "distributions",
+    "evaluating",
     "family_of",
     "least_error_scales",
+    "letter_indices",
     "letter_usage",
     "observe",
     "per_axis",

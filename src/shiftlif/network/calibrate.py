@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -40,11 +40,16 @@ def letter_usage(spikes: Tensor, neuron: SpikingNeuron, channel_axis: int) -> Te
     shape = [1] * spikes.ndim
     if neuron.channels is not None:
         shape[channel_axis] = neuron.channels
-    q = spikes / scale.view(shape)
-    levels = torch.tensor(neuron.alphabet.levels, dtype=q.dtype, device=q.device)
-    # Letters are exact up to the rounding of the division: bucket at the midpoints.
-    index = torch.bucketize(q.contiguous(), (levels[1:] + levels[:-1]) / 2)
-    return torch.bincount(index.flatten(), minlength=len(levels)).to(q.dtype) / q.numel()
+    index = letter_indices(spikes / scale.view(shape), neuron.alphabet.levels)
+    return (
+        torch.bincount(index.flatten(), minlength=neuron.alphabet.n_levels).to(spikes.dtype) / spikes.numel()
+    )
+
+
+def letter_indices(q: Tensor, levels: Sequence[float]) -> Tensor:
+    """The place of each letter in its alphabet, int64, the shape of ``q``; letters are exact up to rounding only."""
+    table = torch.tensor(levels, dtype=q.dtype, device=q.device)
+    return torch.bucketize(q.contiguous(), (table[1:] + table[:-1]) / 2)
 
 
 def observe(network: Network, x: Tensor, name: str) -> Observation:

@@ -2,7 +2,7 @@
 
 from shiftlif.neuron.complementary import CLIF
 from shiftlif.neuron.emission import ReLSG_ET, emit, letters
-from shiftlif.neuron.family import FAMILY, NEURONS, Member, refusal
+from shiftlif.neuron.family import FAMILY, NEURONS, Member, options_of, refusal
 from shiftlif.neuron.gated import GLIF
 from shiftlif.neuron.members import (
     IF,
@@ -47,6 +47,7 @@ __all__ = [
     "emit",
     "integrate",
     "letters",
+    "options_of",
     "reference_sequence",
     "refusal",
     "sequence",

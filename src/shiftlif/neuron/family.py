@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from torch import nn
 
@@ -146,6 +147,26 @@ FAMILY: dict[str, Member] = {
 
 NEURONS: dict[str, Callable[..., nn.Module]] = {name: member.neuron for name, member in FAMILY.items()}
 """Names a configuration file may use."""
+
+
+def options_of(neuron: Callable[..., nn.Module]) -> dict[str, Any]:
+    """What may be given to a member's class by name, with the defaults: its own parameters, then those it passes on.
+
+    What a class gives its base by position (its alphabet) is not for its user to give again.
+    """
+    options: dict[str, Any] = {}
+    own = True
+    for cls in neuron.__mro__ if isinstance(neuron, type) else ():
+        if "__init__" not in vars(cls):
+            continue
+        parameters = list(inspect.signature(vars(cls)["__init__"]).parameters.values())[1:]
+        for p in parameters:
+            if p.kind is p.KEYWORD_ONLY or (own and p.kind is not p.VAR_KEYWORD):
+                options.setdefault(p.name, p.default)
+        own = False
+        if all(p.kind is not p.VAR_KEYWORD for p in parameters):
+            break
+    return options
 
 
 def refusal(layer: nn.Module) -> str | None:

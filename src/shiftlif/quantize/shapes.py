@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from shiftlif.errors import NetworkError
-from shiftlif.network import Network, direct_code
+from shiftlif.network import Network, direct_code, evaluating
 from shiftlif.neuron import SpikingNeuron
 
 
@@ -29,17 +29,14 @@ def layer_shapes(network: Network) -> dict[str, tuple[int, ...]]:
 
         handles.append(layer.register_forward_hook(record))
     parameter = next(network.parameters(), torch.zeros(1))
-    was_training = network.training
-    network.eval()
     try:
-        with torch.no_grad():
+        with evaluating(network), torch.no_grad():
             network(direct_code(parameter.new_zeros(2, *network.input_shape), 1))
     except RuntimeError as error:
         raise NetworkError(
             f"the layers do not fit an input of shape {network.input_shape}: {error}"
         ) from error
     finally:
-        network.train(was_training)
         for handle in handles:
             handle.remove()
     return shapes

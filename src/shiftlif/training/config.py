@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -13,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from torch import nn
 
 from shiftlif.errors import ConfigurationError
-from shiftlif.neuron import NEURONS, SpikingNeuron
+from shiftlif.neuron import NEURONS, SpikingNeuron, options_of
 from shiftlif.surrogate import SURROGATES, Surrogate
 from shiftlif.training.augment import AUGMENTATIONS
 
@@ -90,12 +89,12 @@ class NeuronConfig(_Frozen):
         Raises:
             ConfigurationError: a parameter is out of range, or does not belong to this kind, or T is missing.
         """
-        known = _options(self.kind)
+        known = options_of(NEURONS[self.kind])
         for name in OPTIONS:
             if getattr(self, name) is not None and name not in known:
                 raise ConfigurationError(
                     f"neuron {self.kind} has no {name}; it belongs to "
-                    f"{', '.join(kind for kind in NEURONS if name in _options(kind))}"
+                    f"{', '.join(kind for kind, make in NEURONS.items() if name in options_of(make))}"
                 )
         options = {name: getattr(self, name) for name in OPTIONS if getattr(self, name) is not None}
         if (surrogate := self._surrogate()) is not None:
@@ -115,7 +114,7 @@ class NeuronConfig(_Frozen):
     def resolved(self, steps: int | None = None) -> NeuronConfig:
         """The same neuron with its defaults written out; ``steps`` as for `build`."""
         neuron = self.build(steps)()
-        known = _options(self.kind)
+        known = options_of(NEURONS[self.kind])
         if not isinstance(neuron, SpikingNeuron):
             return self
         values = {**known, **neuron.settings, "scale": float(neuron.scale.detach()[0])}
@@ -146,16 +145,6 @@ class NeuronConfig(_Frozen):
         if self.periodic:
             options["periodic"] = True
         return SURROGATES[self.surrogate](**options)
-
-
-def _options(kind: str) -> dict[str, Any]:
-    """What the constructor of a kind takes, with its defaults; those of `SpikingNeuron` where it passes them on."""
-    taken = inspect.signature(NEURONS[kind]).parameters
-    options: dict[str, Any] = {}
-    if any(p.kind is p.VAR_KEYWORD for p in taken.values()):
-        mechanism = inspect.signature(SpikingNeuron).parameters
-        options |= {name: p.default for name, p in mechanism.items() if p.kind is p.KEYWORD_ONLY}
-    return options | {name: p.default for name, p in taken.items() if p.kind is not p.VAR_KEYWORD}
 
 
 class TrainingConfig(_Frozen):

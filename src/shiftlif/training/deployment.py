@@ -13,7 +13,7 @@ from torch import Tensor
 
 from shiftlif.compile import Verification, convert, verify
 from shiftlif.errors import VerificationError
-from shiftlif.network import Network
+from shiftlif.network import Network, evaluating
 from shiftlif.program import IntegerProgram
 from shiftlif.quantize import absorb, prepare
 from shiftlif.training.batches import Data
@@ -145,8 +145,8 @@ def integer_answers(prepared: Network, data: Data, part: str) -> Tensor:
 
     They are read from the integer sums of the read-out: two classes a few units apart may be equal in float scores.
     """
-    prepared.eval()
-    sums = [prepared.run(x)[1]["readout"] for x in inputs(data, part)]
+    with evaluating(prepared):
+        sums = [prepared.run(x)[1]["readout"] for x in inputs(data, part)]
     return torch.cat(sums).argmax(1)
 
 

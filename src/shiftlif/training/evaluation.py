@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from shiftlif.network import Network, readout
+from shiftlif.network import Network, evaluating, readout
 from shiftlif.training.batches import Data
 from shiftlif.training.metrics import Scores, confusion, scores
 
@@ -29,13 +29,9 @@ def subsample(data: Data, part: str, most: int) -> tuple[Tensor, Tensor]:
 @torch.no_grad()
 def predict(network: Network, data: Data, part: str, batch_size: int = 256) -> Tensor:
     """Class scores ``[N, classes]`` of a part, in evaluation mode, on the network's device."""
-    training = network.training
     device = next(network.parameters()).device
-    network.eval()
-    try:
+    with evaluating(network):
         found = [readout(network(x.to(device))) for x in inputs(data, part, batch_size)]
-    finally:
-        network.train(training)
     return torch.cat(found).cpu()
 
 

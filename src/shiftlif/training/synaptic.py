@@ -64,7 +64,8 @@ class SynapticPenalty:
             raise ConfigurationError(
                 "a penalty on synaptic operations needs a layer with weights behind a neuron; this network has none"
             )
-        self._connections: dict[nn.Module, Tensor] = {}
+        self._connections: dict[nn.Module, Tensor] = {}  # in the inputs' dtype and on their device
+        self._totals: dict[nn.Module, float] = {}
 
     def _find(self, layers: nn.ModuleDict, *, driven: bool) -> bool:
         """Note the layers with weights that letters reach; whether letters leave the last one."""
@@ -95,14 +96,16 @@ class SynapticPenalty:
 
     def value(self, seen: list[Tensor], x: Tensor) -> Tensor:
         """The penalty of what the call on ``x [T, B, ...]`` left in the list, a scalar."""
-        total = sum(float(self._connections[layer].sum()) for layer in self._layers)
+        total = sum(self._totals[layer] for layer in self._layers)
         return torch.stack(seen).sum() / (x.shape[0] * x.shape[1] * total)
 
     def _arriving(self, layer: nn.Module, x: Tensor) -> Tensor:
         """Operations that the inputs ``[T B, C, ...]`` cause, with the gradient of their relative size."""
-        if layer not in self._connections:
-            self._connections[layer] = connections(layer, tuple(x.shape[1:]))
-        weights = self._connections[layer].to(x.device, x.dtype)
+        weights = self._connections.get(layer)
+        if weights is None or weights.device != x.device or weights.dtype != x.dtype:
+            exactly = connections(layer, tuple(x.shape[1:]))
+            self._totals[layer] = float(exactly.sum())
+            weights = self._connections[layer] = exactly.to(x.device, x.dtype)
         top = x.detach().abs().max().clamp(min=torch.finfo(x.dtype).tiny)
         size = (x.abs() / top * weights).sum()
         exact = ((x.detach() != 0).sum(0) * weights).sum()
