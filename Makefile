@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BENCH_VENV ?= .venv-bench
 JOBS ?= 2
-KERNELS := $(wildcard src/shiftlif/kernels/csrc/*)
+KERNELS := $(wildcard src/shiftlif/kernels/csrc/* src/shiftlif/runtime/c/* src/shiftlif/runtime/host/*)
 
 .PHONY: demo test lint types check originals results bench-kernels bare clean
 

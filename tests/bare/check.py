@@ -4,6 +4,10 @@ import importlib.util
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import shiftlif
 
 IMPORT_LIMIT = 0.4  # seconds, the best of several
 
@@ -20,12 +24,39 @@ def _import_seconds() -> float:
     return min(float(run.stdout) for run in runs)
 
 
-def _cli(*arguments: str) -> str:
+def _cli(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [str(Path(sys.executable).with_name("shiftlif")), *arguments]
     run = subprocess.run(command, capture_output=True, text=True)
     if run.returncode:
         raise SystemExit(f"{' '.join(arguments)} failed:\n{run.stdout}{run.stderr}")
-    return run.stdout
+    return run
+
+
+def _check_engine(program: "shiftlif.IntegerProgram", expected: str) -> None:
+    """Without a compiler there is no engine; everything says so, and the interpreter takes its place."""
+    from shiftlif.errors import ProgramError
+    from shiftlif.runtime import Engine, paths, unavailable
+
+    reason = unavailable()
+    if reason is None or paths():
+        raise SystemExit("the engine was built: this environment proves nothing about a missing compiler")
+    try:
+        Engine(program)
+    except ProgramError as error:
+        if reason not in str(error) or "C++ compiler" not in str(error):
+            raise SystemExit(f"the message does not say what is missing: {error}") from None
+    else:
+        raise SystemExit("an engine was made without a compiler")
+    run = _cli("run", "program.safetensors", "samples.npy")
+    if run.stdout != expected:
+        raise SystemExit("shiftlif run printed other predictions")
+    if " ".join(run.stderr.split()).count("running in the interpreter, which is slow") != 1:
+        raise SystemExit(f"shiftlif run should say once that there is no engine, got: {run.stderr}")
+    if _cli("run", "program.safetensors", "samples.npy", "--interpreter").stderr:
+        raise SystemExit("shiftlif run --interpreter should have nothing to say")
+    verified = _cli("verify", "program.safetensors", "--vectors", "vectors.npz").stdout
+    if "the engine was not compared" not in " ".join(verified.replace("│", " ").split()):
+        raise SystemExit(f"verify should say that no engine was compared, got: {verified}")
 
 
 def main(folder: Path) -> None:
@@ -55,10 +86,8 @@ def main(folder: Path) -> None:
     else:
         raise SystemExit("a torch module was imported without torch")
 
-    if _cli("run", "program.safetensors", "samples.npy") != expected:
-        raise SystemExit("shiftlif run printed other predictions")
+    _check_engine(program, expected)
     _cli("info", "program.safetensors")
-    _cli("verify", "program.safetensors", "--vectors", "vectors.npz")
     refused = subprocess.run(
         [str(Path(sys.executable).with_name("shiftlif")), "train", "digits"], capture_output=True, text=True
     )

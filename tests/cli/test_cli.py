@@ -75,6 +75,12 @@ def test_figures_are_drawn_where_asked_for(made):
         assert (made[0] / name).read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_compiled_run_exports_with_its_test_samples(made, tmp_path):
+    result = call("export", "c", made[0], "--out", tmp_path / "c", "--samples", 3)
+    assert result.exit_code == 0, result.output
+    assert "#define SAMPLES 3u" in (tmp_path / "c" / "model_vectors.c").read_text()
+
+
 def test_a_compiled_run_verifies(made):
     result = call("verify", made[0])
     assert result.exit_code == 0, result.output

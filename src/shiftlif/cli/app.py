@@ -12,6 +12,7 @@ from shiftlif.cli.bench import bench
 from shiftlif.cli.compile import compile_run
 from shiftlif.cli.datasets import datasets
 from shiftlif.cli.demo import demo
+from shiftlif.cli.export import export_c
 from shiftlif.cli.gradients import gradients
 from shiftlif.cli.info import info
 from shiftlif.cli.levels import levels
@@ -72,3 +73,9 @@ COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
 }
 for _name, (_function, _example) in COMMANDS.items():
     app.command(_name, epilog=f"Example: {_example}")(guarded(_function))
+
+export = typer.Typer(no_args_is_help=True, help="Write a program as source code.")
+export.command("c", epilog="Example: shiftlif export c runs/digits --out digits_c --name digits")(
+    guarded(export_c)
+)
+app.add_typer(export, name="export")

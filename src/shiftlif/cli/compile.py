@@ -143,4 +143,5 @@ def accuracies(deployed: Deployed) -> dict[str, object]:
         "same prediction, float and integer": percent(deployed.integer_agreement),
         "verified equal": f"{proof.letters:,} letters and {proof.membranes:,} membranes of {proof.samples} "
         "samples, every layer and step",
+        "compared": proof.compared,
     }

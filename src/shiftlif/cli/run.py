@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from shiftlif.cli.output import show_json
-from shiftlif.errors import DataError
+from shiftlif.errors import DataError, ProgramError
+
+if TYPE_CHECKING:
+    from shiftlif.program import IntegerProgram
 
 BATCH = 256  # samples computed at once, so that memory stays bounded
 
@@ -31,6 +36,12 @@ def run(
             help="INPUT is before the front end: clips of N x samples or one clip (.npy, .npz). A .wav file "
             "always is.",
         ),
+    ] = False,
+    threads: Annotated[
+        int, typer.Option(min=0, max=1024, help="Threads of the engine; 0 for as many as processors.")
+    ] = 1,
+    interpreter: Annotated[
+        bool, typer.Option("--interpreter", help="Run the slow reference in place of the compiled engine.")
     ] = False,
 ) -> None:
     """Predict a class for each sample, one per line.
@@ -54,13 +65,14 @@ def run(
     samples = _samples(
         sys.stdin.buffer if source == "-" else source, loaded.metadata.get("front_end", "none"), shape, raw
     )
+    logits_of = _runner(loaded, threads, interpreter)
     rows = []
     for start in range(0, len(samples), BATCH):
         chunk = samples[start : start + BATCH]
         frames = loaded.quantizer.quantize(chunk, channel_axis=2 if temporal else 1)
-        result = loaded.run(frames.swapaxes(0, 1) if temporal else frames)
-        values = result.logits * (loaded.output_unit / loaded.steps)
-        for answer, line in zip(result.predictions, values.tolist(), strict=True):
+        logits = logits_of(frames.swapaxes(0, 1) if temporal else frames)
+        values = logits * (loaded.output_unit / loaded.steps)
+        for answer, line in zip(logits.argmax(axis=1), values.tolist(), strict=True):
             row: dict[str, Any] = {"class": loaded.classes[answer], "index": int(answer)}
             if scores:
                 row["scores"] = dict(zip(loaded.classes, line, strict=True))
@@ -71,6 +83,16 @@ def run(
                 typer.echo("\t".join([row["class"], *shown]))
     if as_json:
         show_json(rows)
+
+
+def _runner(program: IntegerProgram, threads: int, interpreter: bool) -> Callable[[Any], Any]:
+    """From frames to logits: by the engine, or by the interpreter where asked for or, with a warning, needed."""
+    if not interpreter:
+        try:
+            return program.engine(threads=threads).logits
+        except ProgramError as error:  # not built, or a program beyond its limits
+            warnings.warn(f"running in the interpreter, which is slow: {error}", stacklevel=2)
+    return lambda frames: program.run(frames).logits
 
 
 def _samples(source: str | IO[bytes], front_end: Any, shape: tuple[int, ...], raw: bool) -> Any:

@@ -26,8 +26,9 @@ def verify(
 ) -> None:
     """Compare a program with its prepared network, or with golden vectors.
 
-    With a run folder, every letter and membrane at every layer and step is compared on the whole test
-    part. The first difference ends the command with exit code 2.
+    The program runs in the reference interpreter and in the compiled engine. With a run folder, every letter and
+    membrane at every layer and step is compared on the whole test part. The first difference ends the command with
+    exit code 2.
     """
     if vectors is not None:
         _with_vectors(target / PROGRAM if target.is_dir() else target, vectors)
@@ -41,12 +42,16 @@ def verify(
 
 def _with_vectors(path: Path, vectors: Path) -> None:
     from shiftlif.program import GoldenVectors, load, verify_vectors
+    from shiftlif.runtime import Comparison
 
-    golden = GoldenVectors.load(vectors)
-    verify_vectors(load(path), golden)
+    golden, program = GoldenVectors.load(vectors), load(path)
+    verify_vectors(program, golden)
+    engines = Comparison(program)
+    engines.require_equal(golden.inputs, golden, golden.steps, "the golden vectors")
     show_pairs(
         "verified: the program reproduces the golden vectors",
         {
+            "compared": engines.verdict("golden vectors", "interpreter"),
             "samples": len(golden.logits),
             "steps": golden.steps,
             "letters": f"{sum(a.size for a in golden.letters.values()):,}",
@@ -72,6 +77,7 @@ def _with_run(folder: Path, source: Path | None) -> None:
     show_pairs(
         "verified: the program equals the prepared network",
         {
+            "compared": proof.compared,
             "samples": f"{proof.samples:,} (the whole test part)",
             "steps": proof.steps,
             "letters": f"{proof.letters:,}",

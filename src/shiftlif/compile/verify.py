@@ -1,4 +1,4 @@
-"""Proof by comparison: prepared network and program, every letter and membrane (SPEC 7)."""
+"""Proof by comparison: prepared network, interpreter and engine, every letter and membrane (SPEC 7)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from shiftlif.errors import CompileError, NetworkError
 from shiftlif.network import Network, Observation, direct_code, evaluating, require_network
 from shiftlif.program import IntegerProgram, compare_traces
 from shiftlif.quantize import IntegerInput, IntegerReadout
+from shiftlif.runtime import Comparison
 
 Int8 = npt.NDArray[np.int8]
 
@@ -29,6 +30,7 @@ class Verification:
         membranes: how many membranes, sums of the read-out included.
         agreement: share of samples on which everything is equal; 1.0, since a difference raises.
         predictions: class index of each sample, int64 ``[samples]``.
+        compared: what was found equal; it says so where there was no engine to compare.
     """
 
     samples: int
@@ -37,6 +39,7 @@ class Verification:
     membranes: int
     agreement: float
     predictions: npt.NDArray[np.int64]
+    compared: str
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able form without the predictions."""
@@ -52,7 +55,10 @@ def verify(
     batch_size: int = 64,
     progress: Callable[[int, int], None] | None = None,
 ) -> Verification:
-    """Run both on int8 frames and compare letters and membranes at every step and layer.
+    """Run all on int8 frames and compare letters and membranes at every step and layer.
+
+    The prepared network is compared with the program in the reference interpreter, and the interpreter with the engine,
+    in its fastest and its portable path, where it is built.
 
     Args:
         prepared: the network that the program was converted from.
@@ -83,6 +89,7 @@ def verify(
     steps = x.shape[1] if temporal else (program.steps if steps is None else steps)
     counts = {"letters": 0, "membranes": 0}
     predictions = []
+    engines = Comparison(program)
     for start in range(0, len(x), batch_size):
         batch = x[start : start + batch_size]
         frames = np.ascontiguousarray(batch.swapaxes(0, 1)) if temporal else batch
@@ -91,6 +98,7 @@ def verify(
         compare_traces(
             "the prepared network", (letters, membranes), "the program", (result.letters, result.membranes)
         )
+        engines.require_equal(frames, result, None if temporal else steps)
         counts["letters"] += sum(array.size for array in result.letters.values())
         counts["membranes"] += sum(array.size for array in result.membranes.values())
         predictions.append(result.predictions)
@@ -103,6 +111,7 @@ def verify(
         counts["membranes"],
         1.0,
         np.concatenate(predictions).astype(np.int64),
+        engines.verdict("prepared network", "interpreter"),
     )
 
 

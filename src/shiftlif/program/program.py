@@ -30,6 +30,7 @@ from shiftlif.program.shapes import Shape, propagate
 if TYPE_CHECKING:
     from shiftlif.program.interpreter import Result
     from shiftlif.program.state import State
+    from shiftlif.runtime import Engine
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,6 +166,19 @@ class IntegerProgram:
         from shiftlif.program.interpreter import run
 
         return run(self, x, steps, record=record, state=state)
+
+    def engine(self, **options: Any) -> Engine:
+        """The compiled engine for this program: the same calls and integers, fast.
+
+        Args:
+            **options: ``path``, ``threads`` and ``plan``, see `shiftlif.runtime.Engine`.
+
+        Raises:
+            ProgramError: where the engine is not built, and as `shiftlif.runtime.Engine`.
+        """
+        from shiftlif.runtime import Engine
+
+        return Engine(self, **options)
 
     def step(
         self, frame: npt.NDArray[np.int8], state: State | None = None

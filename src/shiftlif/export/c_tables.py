@@ -1,0 +1,191 @@
+"""A plan as C text: const tables in the order of ``shiftlif.h``'s structures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from shiftlif.runtime import Plan
+from shiftlif.runtime.plan import NONE, NeuronTable, Pair, Readout, Step, Synapse, Window
+
+KINDS = ("SL_SYNAPSE", "SL_NEURON", "SL_READOUT", "SL_SUM_POOL", "SL_MAX_POOL", "SL_ADD", "SL_RESHAPE")
+LOWEST = -(2**31)
+WIDTH = 110
+STRUCTURES = {
+    "synapse": 108,
+    "neuron": 32,
+    "readout": 16,
+    "window": 48,
+    "operation": 28,
+    "wire": 16,
+    "program": 48,
+}
+"""Bytes of each structure of ``shiftlif.h`` on a core with 32-bit pointers."""
+
+
+def numbers(values: Iterable[int]) -> str:
+    """Numbers in lines of code width; the lowest int32 has no literal in C."""
+    lines, line = [], "   "
+    for value in values:
+        text = "-2147483647 - 1" if value == LOWEST else str(int(value))
+        if len(line) + len(text) + 2 > WIDTH:
+            lines.append(line)
+            line = "   "
+        line += f" {text},"
+    lines.append(line)
+    return "\n".join(lines)
+
+
+def array(name: str, values: npt.NDArray[Any]) -> str:
+    """A static const array of its dtype; weights are aligned to words, which some cores read them by."""
+    kind = {"int8": "int8_t", "int32": "int32_t", "uint32": "uint32_t", "uint8": "uint8_t"}[values.dtype.name]
+    aligned = "SL_ALIGNED " if kind == "int8_t" else ""
+    flat = values.reshape(-1).tolist()
+    return f"static {aligned}const {kind} {name}[{len(flat)}] = {{\n{numbers(flat)}\n}};\n"
+
+
+def _fields(values: dict[str, object]) -> str:
+    return ",\n".join(f"    .{name} = {text}" for name, text in values.items())
+
+
+def _pair(values: Pair) -> str:
+    return f"{{{values[0]}u, {values[1]}u}}"
+
+
+def _synapse(name: str, s: Synapse) -> str:
+    pairs = ("extent", "outputs", "kernel", "stride", "padding", "dilation", "move", "back", "tap_move")
+    fields: dict[str, object] = {
+        "rows": f"{name}_rows",
+        "in": f"{s.inputs}u",
+        "out": f"{s.outputs_per_group}u",
+        "padded_out": f"{s.padded_out}u",
+        "groups": f"{s.groups}u",
+        **{pair: _pair(getattr(s, pair)) for pair in pairs},
+        "group_rows": f"{s.rows.size // s.groups}u",
+        "tap_step": f"{s.tap_step}u",
+        "places": f"{s.places}u",
+        "chunk": f"{s.chunk}u",
+        "planes": f"{s.planes}u",
+        "segment": f"{s.segment}u",
+        "negative": f"{int(s.negative)}u",
+    }
+    return (
+        array(f"{name}_rows", s.rows)
+        + f"static const sl_synapse {name}_synapse = {{\n{_fields(fields)}\n}};\n"
+    )
+
+
+def _neuron(name: str, n: NeuronTable) -> str:
+    tables = {"bias": n.bias, "thresholds": n.thresholds, "resets": n.resets, "letters": n.letters}
+    arrays = [array(f"{name}_{field}", values) for field, values in tables.items() if values is not None]
+    fields: dict[str, object] = {
+        **{field: "NULL" if values is None else f"{name}_{field}" for field, values in tables.items()},
+        "channels": f"{n.channels}u",
+        "positions": f"{n.positions}u",
+        "membrane": f"{n.membrane}u",
+        "levels": f"{n.levels}u",
+        "leak_shift": f"{n.leak_shift}u",
+        "shift": f"{n.shift}u",
+        "bytes": f"{n.bytes}u",
+    }
+    return "".join(arrays) + f"static const sl_neuron {name}_neuron = {{\n{_fields(fields)}\n}};\n"
+
+
+def _readout(name: str, r: Readout) -> str:
+    fields: dict[str, object] = {
+        "bias": f"{name}_bias",
+        "channels": f"{r.channels}u",
+        "membrane": f"{r.membrane}u",
+        "shift": f"{r.shift}u",
+    }
+    return (
+        array(f"{name}_bias", r.bias)
+        + f"static const sl_readout {name}_readout = {{\n{_fields(fields)}\n}};\n"
+    )
+
+
+def _window(name: str, w: Window) -> str:
+    pairs = ("extent", "outputs", "kernel", "stride", "move", "tap_move")
+    fields: dict[str, object] = {pair: _pair(getattr(w, pair)) for pair in pairs}
+    return f"static const sl_window {name}_window = {{\n{_fields(fields)}\n}};\n"
+
+
+def identifiers(steps: Sequence[Step]) -> list[str]:
+    """A C identifier for each step: operations may hold characters that C does not, and two may become one."""
+    plain = ["".join(c if c.isalnum() and c.isascii() else "_" for c in step.name) for step in steps]
+    return [f"layer{i}_{name}" for i, name in enumerate(plain)]
+
+
+def _operation(name: str, step: Step) -> str:
+    fields: dict[str, object] = {
+        "kind": KINDS[step.kind],
+        "is_static": f"{int(step.is_static)}u",
+        "shift": f"{step.shift}u",
+        "other_shift": f"{step.other_shift}u",
+        **{field: _wire_index(getattr(step, field)) for field in ("source", "other", "target")},
+    }
+    for field in ("synapse", "neuron", "readout", "window"):
+        fields[field] = "NULL" if getattr(step, field) is None else f"&{name}_{field}"
+    return "    {" + ", ".join(f".{k} = {v}" for k, v in fields.items()) + "},"
+
+
+def _wire_index(wire: int) -> str:
+    return "SL_NONE" if wire == NONE else f"{wire}u"
+
+
+def tables(plan: Plan) -> str:
+    """All const tables of a plan, ``wires`` and ``operations`` last."""
+    names = identifiers(plan.steps)
+    parts = []
+    for name, step in zip(names, plan.steps, strict=True):
+        if step.synapse is not None:
+            parts.append(_synapse(name, step.synapse))
+        if step.neuron is not None:
+            parts.append(_neuron(name, step.neuron))
+        if step.readout is not None:
+            parts.append(_readout(name, step.readout))
+        if step.window is not None:
+            parts.append(_window(name, step.window))
+    wires = "\n".join(
+        f"    {{.offset = {w.offset}u, .positions = {w.positions}u, .channels = {w.channels}u, .bytes = {w.bytes}u}}, "
+        f"/* {w.name} */"
+        for w in plan.wires
+    )
+    operations = "\n".join(_operation(name, step) for name, step in zip(names, plan.steps, strict=True))
+    parts.append(f"static const sl_wire wires[{len(plan.wires)}] = {{\n{wires}\n}};\n")
+    parts.append(f"static const sl_operation operations[{len(plan.steps)}] = {{\n{operations}\n}};\n")
+    return "\n".join(parts)
+
+
+def flash_bytes(plan: Plan) -> dict[str, int]:
+    """Bytes of the const data on a 32-bit core, by what it is; padding between tables is not counted."""
+    sizes = {"weights": 0, "thresholds, resets, biases": 0, "structures": 0}
+    for step in plan.steps:
+        sizes["structures"] += STRUCTURES["operation"]
+        for field in ("synapse", "neuron", "readout", "window"):
+            sizes["structures"] += 0 if getattr(step, field) is None else STRUCTURES[field]
+        if step.synapse is not None:
+            sizes["weights"] += step.synapse.rows.size
+        if step.neuron is not None:
+            n = step.neuron
+            kept = n.bias.nbytes + n.thresholds.nbytes + n.letters.nbytes
+            sizes["thresholds, resets, biases"] += kept + (0 if n.resets is None else n.resets.nbytes)
+        if step.readout is not None:
+            sizes["thresholds, resets, biases"] += step.readout.bias.nbytes
+    sizes["structures"] += STRUCTURES["wire"] * len(plan.wires) + STRUCTURES["program"]
+    return sizes
+
+
+def text_literal(text: str) -> str:
+    """A C string literal of any text: everything but plain ASCII as octal escapes of its UTF-8 form."""
+    encoded: bytes = text.encode("utf-8")
+    plain = set(range(32, 127)) - {ord('"'), ord("\\"), ord("?")}
+    return '"' + "".join(chr(b) if b in plain else f"\\{b:03o}" for b in encoded) + '"'
+
+
+def checksum_bytes(values: npt.NDArray[Any]) -> bytes:
+    """Little-endian bytes in C order, as the self-test reads them."""
+    return np.ascontiguousarray(values).astype(values.dtype.newbyteorder("<")).tobytes()

@@ -1,0 +1,295 @@
+"""The C runtime in Python: the interpreter's calls and results, at the speed of the machine."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from shiftlif.errors import ProgramError
+from shiftlif.program import IntegerProgram, Result
+from shiftlif.program.checks import check_choice, check_int
+from shiftlif.program.state import State, check_input, check_state, initial_state
+from shiftlif.runtime.lower import identity_of, lower
+from shiftlif.runtime.plan import HEADER_BYTES, NONE, NeuronTable, Plan, Readout, Step
+
+try:
+    from shiftlif.runtime import _engine  # type: ignore[attr-defined]
+except ImportError as error:  # installed without a compiler
+    _engine, _missing = None, str(error)
+
+Int8 = npt.NDArray[np.int8]
+Int32 = npt.NDArray[np.int32]
+
+
+def unavailable() -> str | None:
+    """Why there is no engine in this installation; None where there is one."""
+    if _engine is not None:
+        return None
+    return f"the C runtime is not built ({_missing}); install a C++ compiler and shiftlif again"
+
+
+def paths() -> tuple[str, ...]:
+    """The engine's paths on this machine, the fastest first; ``portable`` is what a microcontroller runs."""
+    return tuple(_engine.paths()) if _engine is not None else ()
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Engine:
+    """Runs one program; equal to the reference interpreter in every letter and membrane.
+
+    An engine holds no state and may be used by several threads at once. It takes int8 numpy arrays and torch tensors on
+    the CPU, without copying them where they are contiguous.
+
+    Args:
+        program: what to run.
+        path: one of `paths`; default is the fastest.
+        threads: how many threads share a batch; 0 for as many as there are processors.
+        plan: of this program, for example one that needs less memory; default is ``lower(program)``.
+
+    Attributes:
+        program, path, threads, plan: what it was made with.
+
+    Raises:
+        ProgramError: no engine in this installation, a program beyond its limits, an unknown path, or the plan of
+            another program.
+    """
+
+    def __init__(
+        self,
+        program: IntegerProgram,
+        *,
+        path: str | None = None,
+        threads: int = 1,
+        plan: Plan | None = None,
+    ) -> None:
+        if reason := unavailable():
+            raise ProgramError(f"engine: {reason}, or use program.run, the interpreter")
+        check_int("engine", "threads", threads, 0, 1024)
+        path = paths()[0] if path is None else path
+        check_choice("engine", "path", path, paths())
+        self.program = program
+        self.path = path
+        self.threads = threads or _processors()
+        self.plan = lower(program) if plan is None else plan
+        _check_plan(program, self.plan)
+        try:
+            self._native = _engine.Program(self.plan, program.input_shape, path)
+        except ValueError as error:
+            raise ProgramError(f"engine: the plan is refused ({error}); use lower(program)") from error
+        self._stateful = [
+            (step, step.neuron or step.readout) for step in self.plan.steps if step.neuron or step.readout
+        ]
+
+    def logits(self, frames: Any, steps: int | None = None) -> Int32:
+        """The read-out after the last step, the shortest way from frames to answers.
+
+        Args:
+            frames: int8 ``[B, *input_shape]``, shown at every step, or ``[T, B, *input_shape]``, a frame per step.
+            steps: default ``program.steps``, or T for a sequence.
+
+        Returns:
+            int32 ``[B, classes]``.
+
+        Raises:
+            ProgramError: on a wrong dtype or shape, or a wrong number of steps.
+        """
+        if steps is not None:  # 0 would ask the runtime for the program's own
+            check_int("run", "steps", steps, 1, self.program.max_steps)
+        try:
+            logits: Int32 = self._native.logits(frames, 0 if steps is None else steps, self.threads)
+        except (TypeError, ValueError):  # not contiguous, or wrong: to be copied, or to be told what is wrong
+            frames, steps, _ = self._checked(frames, steps)
+            logits = self._native.logits(frames, steps, self.threads)
+        return logits
+
+    def predict(self, frames: Any, steps: int | None = None) -> npt.NDArray[np.int64]:
+        """The class index of each sample, int64 ``[B]``; arguments and errors as `logits`."""
+        answers: npt.NDArray[np.int64] = np.argmax(self.logits(frames, steps), axis=1)
+        return answers
+
+    def run(
+        self, x: Any, steps: int | None = None, *, record: bool = False, state: State | None = None
+    ) -> Result:
+        """Runs a batch: arguments, result and errors are those of `IntegerProgram.run`, states included."""
+        program = self.program
+        x, count, sequence = self._checked(x, steps)
+        batch = x.shape[int(sequence)]
+        if state is not None:
+            check_state(program, state, batch, count)
+        memory = self._pack(state, batch)
+        tapes = self._tapes(count, batch) if record else None
+        self._native.run(x, memory, count, sequence, self.threads, tapes)
+        new = self._unpack(memory, batch)
+        letters, membranes = self._recorded(tapes or [], count, batch)
+        logits = new[program.output]
+        return Result(logits, np.argmax(logits, axis=1), new, letters, membranes)
+
+    def step(self, frame: Any, state: State | None = None) -> tuple[Int32, State]:
+        """The streaming call, as `IntegerProgram.step`: one frame, the read-out so far, and the state to pass on."""
+        frame = _array(frame)
+        check_input(self.program, frame, 0)
+        result = self.run(frame, 1, state=state)
+        return result.logits, result.state
+
+    def stream(self, batch: int = 1) -> Stream:
+        """A stream of frames whose state stays in the runtime's own form, for many steps one after the other."""
+        return Stream(self, batch)
+
+    def _checked(self, x: Any, steps: int | None) -> tuple[Int8, int, bool]:
+        """Contiguous frames, the number of steps, and whether there is a frame for every step."""
+        program = self.program
+        x = np.ascontiguousarray(_array(x))
+        sequence = x.ndim == len(program.input_shape) + 2
+        check_input(program, x, int(sequence))
+        count = (x.shape[0] if sequence else program.steps) if steps is None else steps
+        check_int("run", "steps", count, 1, program.max_steps)
+        if sequence and count != x.shape[0]:
+            raise ProgramError(f"run: steps is {count}, expected {x.shape[0]}, one per frame of the sequence")
+        return x, count, sequence
+
+    def _fields(self) -> list[tuple[str, int, type, tuple[int, ...]]]:
+        """Name, offset in the state, dtype and shape ``[positions, channels]`` of each membrane."""
+        fields: list[tuple[str, int, type, tuple[int, ...]]] = []
+        for step, table in self._stateful:
+            if isinstance(table, NeuronTable):
+                dtype = np.int16 if table.bytes == 2 else np.int32
+                fields.append((step.name, table.membrane, dtype, (table.positions, table.channels)))
+            elif isinstance(table, Readout):
+                fields.append((step.name, table.membrane, np.int32, (1, table.channels)))
+        return fields
+
+    def _pack(self, state: State | None, batch: int) -> npt.NDArray[np.uint8]:
+        memory = np.zeros((batch, self.plan.state_size), np.uint8)
+        self._native.reset(memory)
+        if state is None:
+            return memory
+        memory[:, 4:HEADER_BYTES].view(np.uint32)[:] = int(state["steps"])
+        for name, at, dtype, (positions, channels) in self._fields():
+            rows: npt.NDArray[Any] = state[name].reshape(batch, channels, positions).swapaxes(1, 2)
+            if np.any(rows != rows.astype(dtype)):
+                raise ProgramError(
+                    f"state: '{name}' reaches {int(np.abs(rows.astype(np.int64)).max())}, expected what fits "
+                    f"{8 * np.dtype(dtype).itemsize} bits, as proven; pass the state of a run of this program"
+                )
+            rows = rows.astype(dtype)
+            size = rows[0].nbytes
+            memory[:, at : at + size] = np.ascontiguousarray(rows).view(np.uint8).reshape(batch, size)
+        return memory
+
+    def _unpack(self, memory: npt.NDArray[np.uint8], batch: int) -> State:
+        state = {"steps": np.asarray(_steps_of(memory), np.int64)}
+        for name, at, dtype, (positions, channels) in self._fields():
+            size = positions * channels * np.dtype(dtype).itemsize
+            part = np.ascontiguousarray(memory[:, at : at + size])
+            rows: npt.NDArray[Any] = part.view(dtype).reshape(batch, positions, channels)
+            shape = (batch, *self.program.shapes()[name])
+            state[name] = np.ascontiguousarray(rows.swapaxes(1, 2).reshape(shape).astype(np.int32))
+        return {name: state[name] for name in initial_state(self.program, 1)}
+
+    def _tapes(self, steps: int, batch: int) -> list[tuple[int, Int8, Int32]]:
+        tapes = []
+        for index, step in enumerate(self.plan.steps):
+            table = step.neuron or step.readout
+            if table is not None:
+                positions = step.neuron.positions if step.neuron is not None else 1
+                shape = (steps, batch, positions, table.channels)
+                letters = np.empty(shape if step.target != NONE else 0, np.int8)
+                tapes.append((index, letters, np.empty(shape, np.int32)))
+        return tapes
+
+    def _recorded(
+        self, tapes: list[tuple[int, Int8, Int32]], steps: int, batch: int
+    ) -> tuple[dict[str, Int8], dict[str, Int32]]:
+        letters, membranes = {}, {}
+        for index, sent, kept in tapes:
+            step: Step = self.plan.steps[index]
+            shape = (steps, batch, *self.program.shapes()[step.name])
+            membranes[step.name] = np.ascontiguousarray(kept.swapaxes(2, 3)).reshape(shape)
+            if step.neuron is not None:
+                letters[step.name] = np.ascontiguousarray(sent.swapaxes(2, 3)).reshape(shape)
+        return letters, membranes
+
+
+class Stream:
+    """Frames as they arrive, for a batch of streams; made by `Engine.stream`."""
+
+    def __init__(self, engine: Engine, batch: int) -> None:
+        check_int("stream", "batch", batch, 1, 2**31 - 1)
+        self._engine = engine
+        self._memory = engine._pack(None, batch)
+
+    @property
+    def steps(self) -> int:
+        """Steps made since the start."""
+        return _steps_of(self._memory)
+
+    @property
+    def memory(self) -> npt.NDArray[np.uint8]:
+        """A copy of the runtime's state, uint8 ``[batch, state_size]``; assign it to go back to it.
+
+        Raises:
+            ProgramError: on assignment of what is no state of such a stream.
+        """
+        return self._memory.copy()
+
+    @memory.setter
+    def memory(self, saved: npt.NDArray[np.uint8]) -> None:
+        own = self._memory
+        if not isinstance(saved, np.ndarray) or saved.dtype != np.uint8 or saved.shape != own.shape:
+            was = f"{saved.dtype} {saved.shape}" if isinstance(saved, np.ndarray) else type(saved).__name__
+            raise ProgramError(
+                f"stream: memory is {was}, expected uint8 {own.shape}, as read from such a stream"
+            )
+        if np.any(saved[:, :4] != own[:, :4]) or np.any(saved[:, 4:HEADER_BYTES] != saved[0, 4:HEADER_BYTES]):
+            raise ProgramError("stream: memory is of another program or of streams of different age")
+        self._memory = np.array(saved, order="C")
+
+    def step(self, frame: Any) -> Int32:
+        """One step of every stream: int8 ``[batch, *input_shape]`` to the read-out so far, int32 ``[batch, classes]``.
+
+        Raises:
+            ProgramError: on a wrong dtype or shape, or beyond ``max_steps``.
+        """
+        engine, batch = self._engine, len(self._memory)
+        frame = np.ascontiguousarray(_array(frame))
+        check_input(engine.program, frame, 0)
+        if len(frame) != batch:
+            raise ProgramError(
+                f"stream: the frame has {len(frame)} samples, expected {batch}, as the stream was made for"
+            )
+        if self.steps >= engine.program.max_steps:
+            raise ProgramError(
+                f"stream: {self.steps} steps made, expected at most max_steps={engine.program.max_steps}; reset it"
+            )
+        engine._native.run(frame, self._memory, 1, False, engine.threads, None)
+        at = engine.plan.scores
+        return self._memory[:, at : at + 4 * engine.plan.classes].copy().view(np.int32)
+
+    def reset(self) -> None:
+        """Back to membranes of 0 and no step made."""
+        self._engine._native.reset(self._memory)
+
+
+def _array(x: Any) -> npt.NDArray[Any]:
+    """``x`` as an array; a torch tensor's own memory."""
+    try:
+        return np.asarray(x)
+    except (TypeError, ValueError, RuntimeError) as error:  # a tensor of another device, a ragged list
+        raise ProgramError(f"input: is no array ({error}); pass int8 numpy arrays or CPU tensors") from error
+
+
+def _check_plan(program: IntegerProgram, plan: Plan) -> None:
+    if plan.identity != identity_of(program):
+        raise ProgramError(
+            f"engine: the plan is of program {plan.identity:08x}, expected {identity_of(program):08x}; lower that one"
+        )
+
+
+def _steps_of(memory: npt.NDArray[np.uint8]) -> int:
+    return int(memory[0, 4:HEADER_BYTES].view(np.uint32)[0])

@@ -1,0 +1,255 @@
+"""What the C runtime executes: the structures of ``c/shiftlif.h`` as values, and where each wire lies in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+SYNAPSE, NEURON, READOUT, SUM_POOL, MAX_POOL, ADD, RESHAPE = range(7)
+NONE = 0xFFFF
+NO_LEAK = 255
+LANES = 4
+MAX_ROWS = 256
+HEADER_BYTES = 8
+
+Pair = tuple[int, int]
+Int8 = npt.NDArray[np.int8]
+Int32 = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Wire:
+    """A wire's place in the arena; ``offset`` in bytes."""
+
+    name: str
+    positions: int
+    channels: int
+    bytes: int
+    offset: int = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.positions * self.channels * self.bytes
+
+
+@dataclass(frozen=True, eq=False)
+class Synapse:
+    """``sl_synapse``; rows are int8 ``[groups, taps, in, padded_out]``."""
+
+    rows: Int8
+    inputs: int
+    outputs_per_group: int
+    groups: int
+    extent: Pair
+    outputs: Pair
+    kernel: Pair
+    stride: Pair
+    padding: Pair
+    dilation: Pair
+    chunk: int
+    planes: int
+    segment: int
+    negative: bool
+
+    @property
+    def padded_out(self) -> int:
+        """Outputs of one group, rounded up to `LANES`."""
+        return int(self.rows.shape[-1])
+
+    @property
+    def channels(self) -> int:
+        """Currents at one position."""
+        return self.groups * self.outputs_per_group
+
+    @property
+    def _axes(self) -> Pair:
+        width = self.groups * self.inputs
+        return self.extent[1] * width, width
+
+    @property
+    def move(self) -> Pair:
+        """Elements of the source from one output to the next."""
+        return _times(self.stride, self._axes)
+
+    @property
+    def back(self) -> Pair:
+        """Elements of the source from the first window back into the padding."""
+        return _times(self.padding, self._axes)
+
+    @property
+    def tap_move(self) -> Pair:
+        """Elements of the source from tap to tap."""
+        return _times(self.dilation, self._axes)
+
+    @property
+    def tap_step(self) -> int:
+        """Rows from tap to tap, in units of `LANES`; 0 where a tap is larger than a chunk."""
+        return self.inputs * self.padded_out // LANES if self.inputs <= self.chunk else 0
+
+    @property
+    def places(self) -> int:
+        """Of all lists of events."""
+        return self.chunk * self.planes * (1 + self.negative)
+
+    @property
+    def scratch(self) -> int:
+        """Bytes for the currents of a position and the events of a chunk."""
+        sums = self.padded_out + (self.channels if self.groups > 1 else 0)
+        return 4 * sums + 2 * self.planes * (1 + self.negative) + 2 * self.places
+
+
+@dataclass(frozen=True, eq=False)
+class NeuronTable:
+    """``sl_neuron``; ``resets`` is None for a hard reset, ``membrane`` an offset in the state."""
+
+    bias: Int32
+    thresholds: Int32
+    resets: Int32 | None
+    letters: Int8
+    channels: int
+    positions: int
+    membrane: int
+    leak_shift: int
+    shift: int
+    bytes: int
+
+    @property
+    def levels(self) -> int:
+        """Thresholds of a channel."""
+        return int(self.thresholds.shape[1])
+
+
+@dataclass(frozen=True, eq=False)
+class Readout:
+    """``sl_readout``."""
+
+    bias: Int32
+    channels: int
+    membrane: int
+    shift: int
+
+
+@dataclass(frozen=True)
+class Window:
+    """``sl_window``; ``channels`` of the source."""
+
+    extent: Pair
+    outputs: Pair
+    kernel: Pair
+    stride: Pair
+    channels: int
+
+    @property
+    def _axes(self) -> Pair:
+        return self.extent[1] * self.channels, self.channels
+
+    @property
+    def move(self) -> Pair:
+        """Elements of the source from one output to the next."""
+        return _times(self.stride, self._axes)
+
+    @property
+    def tap_move(self) -> Pair:
+        """Elements of the source from tap to tap."""
+        return self._axes
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """``sl_operation``: wires are indices, `NONE` where there is none.
+
+    ``name`` is that of the program's operation whose result `target` holds: of the neuron where one is fused.
+    """
+
+    name: str
+    kind: int
+    source: int
+    target: int = NONE
+    other: int = NONE
+    shift: int = 0
+    other_shift: int = 0
+    is_static: bool = False
+    synapse: Synapse | None = None
+    neuron: NeuronTable | None = None
+    readout: Readout | None = None
+    window: Window | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """``sl_program``.
+
+    Attributes:
+        wires: in the arena; some are views of others.
+        steps: the operations in order.
+        identity: first 4 bytes of the program's digest.
+        classes: length of the read-out.
+        state_size: bytes that are kept from step to step.
+        arena_size: bytes that are needed during a call.
+        scratch: where the arena's scratch begins.
+        scores: where the state's read-out begins.
+        time_steps: of an inference.
+        max_steps: of the range proof.
+    """
+
+    wires: tuple[Wire, ...]
+    steps: tuple[Step, ...]
+    identity: int
+    classes: int
+    state_size: int
+    arena_size: int
+    scratch: int
+    scores: int
+    time_steps: int
+    max_steps: int
+
+    @property
+    def activations(self) -> int:
+        """Bytes of the wires that are alive together at the worst moment."""
+        return self.scratch
+
+    def describe(self) -> dict[str, Any]:
+        """Sizes, JSON-able."""
+        return {"state bytes": self.state_size, "arena bytes": self.arena_size, "wires bytes": self.scratch}
+
+
+def _times(a: Pair, b: Pair) -> Pair:
+    return a[0] * b[0], a[1] * b[1]
+
+
+def aligned(size: int) -> int:
+    """The next multiple of 4."""
+    return -(-size // 4) * 4
+
+
+def place(sizes: Sequence[int], lives: Sequence[tuple[int, int]]) -> tuple[list[int], int]:
+    """Offsets of buffers such that two that live at one time do not overlap, largest first.
+
+    Args:
+        sizes: bytes of each.
+        lives: first and last moment of each, both included.
+
+    Returns:
+        The offsets, multiples of 4, and the bytes needed in all.
+    """
+    offsets = [0] * len(sizes)
+    placed: list[int] = []
+    for i in sorted(range(len(sizes)), key=lambda i: (-sizes[i], i)):
+        together = sorted(
+            (offsets[j], offsets[j] + aligned(sizes[j]))
+            for j in placed
+            if lives[j][0] <= lives[i][1] and lives[i][0] <= lives[j][1]
+        )
+        at = 0
+        for start, end in together:
+            if start - at >= aligned(sizes[i]):
+                break
+            at = max(at, end)
+        offsets[i] = at
+        placed.append(i)
+    return offsets, max((offsets[i] + aligned(sizes[i]) for i in placed), default=0)

@@ -1,0 +1,33 @@
+/* The least that runs a program under QEMU: vectors, data, C library with semihosting, and the exit code of main. */
+#include <stdint.h>
+#include <stdlib.h>
+
+extern uint32_t __data_start, __data_end, __data_load, __bss_start__, __bss_end__, __stack;
+extern void initialise_monitor_handles(void);
+extern int main(void);
+void Reset_Handler(void);
+
+static void stop(void) {
+    for (;;) {
+    }
+}
+
+void _init(void) {}
+void _fini(void) {}
+
+/* Stack, reset and the faults, which stop: the caller's time limit makes that a failure. */
+__attribute__((section(".vectors"), used)) static void *const vectors[16] = {
+    &__stack, (void *)Reset_Handler, (void *)stop, (void *)stop, (void *)stop, (void *)stop, (void *)stop, 0,
+    0,        0,                     0,            (void *)stop, (void *)stop, 0,            (void *)stop, (void *)stop};
+
+void Reset_Handler(void) {
+    uint32_t *from = &__data_load, *to;
+    for (to = &__data_start; to != &__data_end; to++) {
+        *to = *from++;
+    }
+    for (to = &__bss_start__; to != &__bss_end__; to++) {
+        *to = 0;
+    }
+    initialise_monitor_handles();
+    exit(main());
+}

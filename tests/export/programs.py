@@ -1,0 +1,61 @@
+"""Programs whose exports are compiled: small, of both convolutions, with one and several steps."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from shiftlif.alphabet import PowerOfTwo
+from shiftlif.program import (
+    Accumulate,
+    Conv,
+    Flatten,
+    Input,
+    InputQuantizer,
+    IntegerProgram,
+    Linear,
+    MaxPool,
+    Neuron,
+    SumPool,
+    with_proven_widths,
+)
+from tests.program.strategies import random_weight
+
+
+def _neuron(rng: np.random.Generator, name: str, source: str, channels: int, size: int) -> Neuron:
+    alphabet = PowerOfTwo(3)
+    unit = rng.integers(size // 2, size, size=(channels, 1))
+    thresholds = np.ceil(np.asarray(alphabet.boundaries) * unit).astype(np.int32)
+    resets = np.round(np.asarray(alphabet.levels) * unit).astype(np.int32)
+    bias = rng.integers(-20, 20, size=channels).astype(np.int32)
+    return Neuron(name, source, 1, 0, bias, thresholds, resets, alphabet.integer_levels)
+
+
+def edge_program(axes: int, steps: int, *, temporal: bool = False) -> IntegerProgram:
+    """Convolution, pooling, convolution, average, read-out over one or two axes."""
+    rng = np.random.default_rng(axes)
+    shape = (6, 20) if axes == 1 else (2, 9, 8)
+    one, two, three = (1,) * axes, (2,) * axes, (3,) * axes
+    ops: list = [
+        Input("input", shape),
+        Conv("conv1", "input", random_weight(rng, (12, shape[0], *three), 8), one, one, one),
+        _neuron(rng, "neuron1", "conv1", 12, 20_000),
+        MaxPool("pool1", "neuron1", two, two),
+        Conv("conv2", "pool1", random_weight(rng, (20, 12, *three), 4), one, one, one, 1, 4),
+        _neuron(rng, "neuron2", "conv2", 20, 300),
+        SumPool("average", "neuron2", (4,) * axes, (4,) * axes),
+        Flatten("flat", "average"),
+    ]
+    features = 20 * (2 if axes == 1 else 1)
+    ops += [
+        Linear("readout", "flat", random_weight(rng, (5, features), 8)),
+        Accumulate("scores", "readout", 0, rng.integers(-9, 9, size=5).astype(np.int32)),
+    ]
+    return IntegerProgram(
+        with_proven_widths(ops, 8),
+        InputQuantizer.identity(shape[0]),
+        steps,
+        8,
+        ("up", 'quo"te', "per%cent", "äöü", "*/ back\\slash ??/"),
+        1.0,
+        {"temporal": temporal, "name": "hostile */ title\nsecond line"},
+    )

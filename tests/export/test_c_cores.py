@@ -1,0 +1,178 @@
+"""The exported program on microcontroller cores, and what its code may consist of."""
+
+import json
+import re
+
+import pytest
+
+from shiftlif.export import export_c
+from shiftlif.export.c_tables import STRUCTURES
+from tests.export.programs import edge_program
+from tests.export.toolchain import (
+    CORES,
+    DATA_PATH,
+    arm,
+    emulate,
+    forbidden_instructions,
+    link,
+    need,
+    run,
+    sources,
+)
+
+STACK = 1024  # bytes that the runtime may take at most, observer excluded
+CODE = 12 * 1024
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    need("arm-none-eabi-gcc")
+    target = tmp_path_factory.mktemp("exported") / "edge"
+    export_c(edge_program(1, 3), target, name="edge", samples=8)
+    return target
+
+
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("level", ["-O2", "-Os"])
+def test_letters_and_membranes_are_equal_on_the_core(tmp_path, folder, core, level):
+    need("qemu-system-arm")
+    image = link(CORES[core], sources(folder), tmp_path / "edge.elf", level=level)
+    done = emulate(CORES[core], image)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "8 of 8 samples equal" in done.stdout
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_two_axes_are_equal_on_the_core(tmp_path, core):
+    need("arm-none-eabi-gcc", "qemu-system-arm")
+    export_c(edge_program(2, 2), tmp_path / "two", name="two")
+    image = link(CORES[core], sources(tmp_path / "two"), tmp_path / "two.elf")
+    assert "4 of 4 samples equal" in emulate(CORES[core], image).stdout
+
+
+def test_a_wrong_weight_is_found_on_the_core(tmp_path):
+    need("arm-none-eabi-gcc", "qemu-system-arm")
+    export_c(edge_program(1, 1), tmp_path / "c", name="edge")
+    model = tmp_path / "c" / "edge_model.c"
+    text = model.read_text()
+    model.write_text(
+        re.sub(r"(neuron1_rows\[\d+\] = \{\s+)(-?\d+)", lambda m: f"{m[1]}{int(m[2]) ^ 1}", text, count=1)
+    )
+    assert (
+        emulate(CORES["M4"], link(CORES["M4"], sources(tmp_path / "c"), tmp_path / "c.elf")).returncode == 1
+    )
+
+
+def objects(folder, target, core, level, names=DATA_PATH):
+    made = []
+    for name in names:
+        made.append(target / f"{name}.o")
+        run(
+            *arm(CORES[core], level),
+            "-ffunction-sections",
+            "-c",
+            folder / f"{name}.c",
+            "-o",
+            made[-1],
+            cwd=target,
+        )
+    return made
+
+
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("level", ["-O0", "-O1", "-O2", "-O3", "-Os"])
+def test_the_data_path_neither_multiplies_nor_divides_nor_uses_floats(tmp_path, folder, core, level):
+    need("arm-none-eabi-objdump")
+    assert forbidden_instructions(objects(folder, tmp_path, core, level)) == []
+
+
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("v >= threshold[k]", "v * currents[k] >= threshold[k]"),
+        ("v >= threshold[k]", "v / threshold[k + 1] >= threshold[k]"),
+        ("v >= threshold[k]", "(int32_t)((float)v + 0.5f) >= threshold[k]"),
+    ],
+    ids=["product", "quotient", "float"],
+)
+def test_a_mutant_that_multiplies_is_found(tmp_path, folder, core, before, after):
+    need("arm-none-eabi-objdump")
+    for file in folder.glob("*.h"):
+        (tmp_path / file.name).write_text(file.read_text())
+    text = (folder / "neuron.c").read_text()
+    assert before in text
+    (tmp_path / "neuron.c").write_text(text.replace(before, after))
+    assert forbidden_instructions(objects(tmp_path, tmp_path, core, "-O2", ["neuron"]))
+
+
+def _stack(folder, target, core):
+    """The deepest chain of calls, by the frames that the compiler reports and the calls in the disassembly."""
+    names = [*DATA_PATH, "validate"]
+    frames, calls = {}, {}
+    for name in names:
+        source, out = folder / f"{name}.c", target / f"{name}.o"
+        run(*arm(CORES[core]), "-fstack-usage", "-c", source, "-o", out, cwd=target)
+        for line in out.with_suffix(".su").read_text().splitlines():
+            place, size, kind = line.split("\t")
+            assert kind == "static", line  # no variable-length arrays, no alloca
+            frames[place.rsplit(":", 1)[1].split(".")[0]] = int(size)
+        here = None
+        for line in run("arm-none-eabi-objdump", "-dr", out).stdout.splitlines():
+            if found := re.match(r"[0-9a-f]+ <([\w.]+)>:", line):
+                here = found[1].split(".")[0]
+            elif found := re.search(
+                r"R_ARM_THM_(?:CALL|JUMP24)\s+([\w.]+)|\tbl?x?(?:\.w)?\t[0-9a-f]+ <([\w.]+)(?:\+0x\w+)?>",
+                line,
+            ):
+                calls.setdefault(here, set()).add((found[1] or found[2]).split(".")[0])
+    # run.c calls its backend through pointers
+    calls.setdefault("sl_run_with", set()).update(("sl_execute", "enter"))
+
+    def depth(function, above=()):
+        assert function not in above, f"recursion through {function}"
+        below = [
+            depth(f, (*above, function)) for f in calls.get(function, ()) if f in frames and f != function
+        ]
+        return frames[function] + max(below, default=0)
+
+    return max(depth("sl_run"), depth("sl_step"), depth("sl_validate"))
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_the_stack_has_a_bound_and_no_recursion(tmp_path, folder, core):
+    need("arm-none-eabi-objdump")
+    deepest = _stack(folder, tmp_path, core)
+    assert 0 < deepest <= STACK
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_the_code_of_the_runtime_is_small(tmp_path, folder, core):
+    need("arm-none-eabi-size")
+    listing = run(
+        "arm-none-eabi-size", *objects(folder, tmp_path, core, "-O2", [*DATA_PATH, "validate"])
+    ).stdout
+    rows = [line.split() for line in listing.splitlines()[1:]]
+    assert sum(int(row[0]) for row in rows) < CODE
+    assert all(row[1:3] == ["0", "0"] for row in rows)  # no globals
+
+
+def test_the_report_counts_flash_as_the_compiler_does(tmp_path, folder):
+    checks = "\n".join(f'_Static_assert(sizeof(sl_{n}) == {s}, "{n}");' for n, s in STRUCTURES.items())
+    (tmp_path / "sizes.c").write_text(f'#include "shiftlif.h"\n{checks}\n')
+    run(
+        "arm-none-eabi-gcc",
+        "-mthumb",
+        "-mcpu=cortex-m4",
+        "-c",
+        f"-I{folder}",
+        tmp_path / "sizes.c",
+        "-o",
+        tmp_path / "sizes.o",
+    )
+    run(*arm(CORES["M4"]), "-c", folder / "edge_model.c", "-o", tmp_path / "model.o")
+    listing = run("arm-none-eabi-objdump", "-h", tmp_path / "model.o").stdout
+    sections = re.findall(r"^\s*\d+ (\.rodata\S*|\.data\.rel\.ro\S*)\s+([0-9a-f]{8})", listing, re.MULTILINE)
+    reported = json.loads((folder / "report.json").read_text())["flash"]["const data"]
+    names = 200  # of classes and layers, with their pointers
+    assert reported <= sum(int(size, 16) for _, size in sections) <= reported + names

@@ -1,0 +1,173 @@
+"""The exported folder on this machine: it compiles alone, strictly, and its self-test proves equality."""
+
+import re
+
+import pytest
+
+from shiftlif.export import export_c
+from tests.export.programs import edge_program
+from tests.export.toolchain import WARNINGS, need, need_sanitizers, run, sources
+from tests.program.strategies import random_program
+
+SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
+
+
+def self_test(folder, compiler, *options):
+    run(compiler, "-std=c99", *WARNINGS, *options, *sources(folder), "-o", folder / "self_test")
+    return run(folder / "self_test", check=False)
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("level", ["-O0", "-O2", "-O3"])
+def test_strict_compilers_accept_it_and_sanitizers_find_nothing(tmp_path, compiler, level):
+    need(compiler)
+    need_sanitizers(compiler, tmp_path)
+    for axes, steps, temporal in ((1, 1, False), (2, 4, False), (1, 3, True)):
+        folder = tmp_path / f"{axes}{steps}"
+        export_c(edge_program(axes, steps, temporal=temporal), folder, name="edge")
+        done = self_test(folder, compiler, level, "-Wpedantic", *SANITIZED)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "4 of 4 samples equal" in done.stdout
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_every_kind_of_operation_runs_as_exported(tmp_path, seed):
+    need("gcc")
+    export_c(random_program(seed), tmp_path / "c", name="random", samples=3, cached=bool(seed % 2))
+    done = self_test(tmp_path / "c", "gcc", "-O1", *SANITIZED)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_its_makefile_builds_and_runs_the_test(tmp_path):
+    need("make", "cc")
+    export_c(edge_program(1, 2), tmp_path / "c", name="edge")
+    assert "4 of 4 samples equal" in run("make", "test", cwd=tmp_path / "c").stdout
+
+
+def test_its_cmake_project_builds(tmp_path):
+    need("cmake", "cc")
+    export_c(edge_program(1, 1), tmp_path / "c", name="edge")
+    run("cmake", "-S", tmp_path / "c", "-B", tmp_path / "build")
+    run("cmake", "--build", tmp_path / "build")
+    assert "equal in every letter and membrane" in run(tmp_path / "build" / "edge_self_test").stdout
+
+
+def test_its_headers_can_be_included_from_cpp(tmp_path):
+    need("g++")
+    folder = tmp_path / "c"
+    export_c(edge_program(1, 1), folder, name="edge")
+    main = folder / "use.cpp"
+    main.write_text(
+        '#include "edge_model.h"\n#include "edge_quantize.h"\n'
+        "int use(edge_state &s, edge_arena &a, const double *raw) {\n"
+        "    int8_t frame[EDGE_FRAME_SIZE];\n    edge_quantize(frame, raw);\n    edge_reset(&s);\n"
+        "    return edge_infer(&s, &a, frame) == SL_OK ? edge_classify(&s) : -1;\n}\n"
+    )
+    run(
+        "g++",
+        "-std=c++17",
+        "-Wall",
+        "-Wextra",
+        "-Wconversion",
+        "-Werror",
+        "-c",
+        main,
+        "-o",
+        tmp_path / "use.o",
+    )
+
+
+def _altered(folder, file, pattern, change):
+    path = folder / file
+    text = path.read_text()
+    match = re.search(pattern, text)
+    assert match, pattern
+    path.write_text(text[: match.start(1)] + change(match.group(1)) + text[match.end(1) :])
+
+
+@pytest.mark.parametrize(
+    ("file", "pattern", "mask"),
+    [
+        ("edge_model.c", r"layer0_neuron1_rows\[\d+\] = \{\s+(-?\d+)", 1),
+        ("edge_model.c", r"layer0_neuron1_thresholds\[\d+\] = \{\s+(-?\d+)", 256),
+        ("edge_model.c", r"layer0_neuron1_resets\[\d+\] = \{\s+0, (\d+)", 1),
+        ("edge_model.c", r"layer0_neuron1_bias\[\d+\] = \{\s+(-?\d+)", 1),
+        ("edge_vectors.c", r"checksums\[\d+\] = \{\s+(\d+)", 1),
+    ],
+    ids=["weight", "threshold", "reset", "bias", "checksum"],
+)
+def test_one_altered_number_makes_the_self_test_fail(tmp_path, file, pattern, mask):
+    need("gcc")
+    folder = tmp_path / "c"
+    export_c(edge_program(1, 1), folder, name="edge", samples=40)
+    _altered(folder, file, pattern, lambda number: str(int(number) ^ mask))
+    done = self_test(folder, "gcc", "-O1")
+    assert done.returncode == 1
+    assert "first difference: sample" in done.stdout
+
+
+def test_an_altered_comparison_makes_the_self_test_fail(tmp_path):
+    """A value on its threshold takes the upper letter: > in place of >= differs where one lies exactly on it."""
+    need("gcc")
+    folder = tmp_path / "c"
+    export_c(edge_program(1, 1), folder, name="edge", samples=40)
+    neuron = folder / "neuron.c"
+    text = neuron.read_text()
+    assert "v >= threshold[k]" in text
+    neuron.write_text(
+        text.replace("v >= threshold[k]", "v > threshold[k]").replace("v < *threshold", "v <= *threshold")
+    )
+    assert self_test(folder, "gcc", "-O1").returncode == 1
+
+
+def test_an_altered_program_is_refused_and_not_executed(tmp_path):
+    need("gcc")
+    folder = tmp_path / "c"
+    export_c(edge_program(1, 1), folder, name="edge")
+    _altered(folder, "edge_model.c", r"\.scratch = (\d+)u", lambda _: "4000000000")
+    done = self_test(folder, "gcc", "-O1", *SANITIZED)
+    assert done.returncode == 1
+    assert "the runtime refuses the program" in done.stdout
+
+
+INSTANCES = """
+#include "edge_model.h"
+#include <string.h>
+static edge_state a, b, alone;
+static edge_arena arena;
+static int step(edge_state *s, uint32_t sample) {
+    return edge_step(s, &arena, edge_self_test_frames + sample * EDGE_FRAME_SIZE) != SL_OK;
+}
+int main(void) {
+    uint32_t t;
+    int bad = 0;
+    edge_reset(&a);
+    edge_reset(&b);
+    for (t = 0; t < 6; t++) {
+        bad |= step(&a, t % 4u);
+        bad |= step(&b, (t + 1u) % 4u);
+    }
+    edge_reset(&alone);
+    for (t = 0; t < 6; t++) bad |= step(&alone, t % 4u);
+    if (bad != 0 || memcmp(&a, &alone, sizeof a) != 0) return 1;
+    edge_reset(&alone);
+    for (t = 0; t < 6; t++) bad |= step(&alone, (t + 1u) % 4u);
+    if (bad != 0 || memcmp(&b, &alone, sizeof b) != 0) return 2;
+    if (sl_steps_made(&alone) != 6u || step(&alone, 0) != 0 || step(&alone, 0) != 0) return 3;
+    if (edge_step(&alone, &arena, edge_self_test_frames) != SL_E_STEPS) return 4; /* 8 are proven */
+    memset(&alone, 0, sizeof alone);
+    if (edge_step(&alone, &arena, edge_self_test_frames) != SL_E_STATE) return 5;
+    if (sl_reset(&edge_program, &alone, 4) != SL_E_BUFFER) return 6;
+    if (edge_step(NULL, &arena, edge_self_test_frames) != SL_E_NULL) return 7;
+    return 0;
+}
+"""
+
+
+def test_two_interleaved_instances_do_not_disturb_each_other_and_misuse_has_a_status(tmp_path):
+    need("gcc")
+    folder = tmp_path / "c"
+    export_c(edge_program(1, 2), folder, name="edge")
+    (folder / "main.c").write_text(INSTANCES)
+    done = self_test(folder, "gcc", "-O1", *SANITIZED)
+    assert done.returncode == 0, done.stderr
