@@ -22,6 +22,7 @@ from shiftlif.errors import ProgramError
 from shiftlif.export.c_tables import flash_bytes, tables, text_literal
 from shiftlif.export.c_vectors import random_frames, record_for_c, vector_tables
 from shiftlif.program import IntegerProgram, measure
+from shiftlif.program.state import is_sequence
 from shiftlif.runtime import Plan, lower
 from shiftlif.runtime.plan import ADD, MAX_POOL, NEURON, READOUT, RESHAPE, SUM_POOL
 
@@ -214,7 +215,7 @@ def _version() -> str:
 def _report(
     program: IntegerProgram, plan: Plan, name: str, frames: npt.NDArray[np.int8], written: list[str]
 ) -> dict[str, Any]:
-    sequence = frames.ndim == len(program.input_shape) + 2
+    sequence = is_sequence(program, frames)
     counted = frames[:, :COUNTED] if sequence else frames[:COUNTED]
     cost = measure(program, counted)
     membranes = sum(

@@ -9,11 +9,26 @@ import numpy as np
 import numpy.typing as npt
 
 from shiftlif.runtime import Plan
-from shiftlif.runtime.plan import NONE, NeuronTable, Pair, Readout, Step, Synapse, Window
+from shiftlif.runtime.plan import NONE, Step
 
 KINDS = ("SL_SYNAPSE", "SL_NEURON", "SL_READOUT", "SL_SUM_POOL", "SL_MAX_POOL", "SL_ADD", "SL_RESHAPE")
 LOWEST = -(2**31)
 WIDTH = 110
+FIELDS = {
+    "synapse": (
+        *("rows", "in", "out", "padded_out", "groups"),
+        *("extent", "outputs", "kernel", "stride", "padding", "dilation", "move", "back", "tap_move"),
+        *("group_rows", "tap_step", "places", "chunk", "planes", "segment", "negative"),
+    ),
+    "neuron": (
+        *("bias", "thresholds", "resets", "letters", "channels", "positions", "membrane"),
+        *("levels", "leak_shift", "shift", "bytes"),
+    ),
+    "readout": ("bias", "channels", "membrane", "shift"),
+    "window": ("extent", "outputs", "kernel", "stride", "move", "tap_move"),
+}
+"""What is written of each structure of ``shiftlif.h``; ``ATTRIBUTES`` says where the plan has another name."""
+ATTRIBUTES = {"in": "inputs", "out": "outputs_per_group"}
 STRUCTURES = {
     "synapse": 108,
     "neuron": 32,
@@ -47,70 +62,20 @@ def array(name: str, values: npt.NDArray[Any]) -> str:
     return f"static {aligned}const {kind} {name}[{len(flat)}] = {{\n{numbers(flat)}\n}};\n"
 
 
-def _fields(values: dict[str, object]) -> str:
-    return ",\n".join(f"    .{name} = {text}" for name, text in values.items())
-
-
-def _pair(values: Pair) -> str:
-    return f"{{{values[0]}u, {values[1]}u}}"
-
-
-def _synapse(name: str, s: Synapse) -> str:
-    pairs = ("extent", "outputs", "kernel", "stride", "padding", "dilation", "move", "back", "tap_move")
-    fields: dict[str, object] = {
-        "rows": f"{name}_rows",
-        "in": f"{s.inputs}u",
-        "out": f"{s.outputs_per_group}u",
-        "padded_out": f"{s.padded_out}u",
-        "groups": f"{s.groups}u",
-        **{pair: _pair(getattr(s, pair)) for pair in pairs},
-        "group_rows": f"{s.rows.size // s.groups}u",
-        "tap_step": f"{s.tap_step}u",
-        "places": f"{s.places}u",
-        "chunk": f"{s.chunk}u",
-        "planes": f"{s.planes}u",
-        "segment": f"{s.segment}u",
-        "negative": f"{int(s.negative)}u",
-    }
-    return (
-        array(f"{name}_rows", s.rows)
-        + f"static const sl_synapse {name}_synapse = {{\n{_fields(fields)}\n}};\n"
-    )
-
-
-def _neuron(name: str, n: NeuronTable) -> str:
-    tables = {"bias": n.bias, "thresholds": n.thresholds, "resets": n.resets, "letters": n.letters}
-    arrays = [array(f"{name}_{field}", values) for field, values in tables.items() if values is not None]
-    fields: dict[str, object] = {
-        **{field: "NULL" if values is None else f"{name}_{field}" for field, values in tables.items()},
-        "channels": f"{n.channels}u",
-        "positions": f"{n.positions}u",
-        "membrane": f"{n.membrane}u",
-        "levels": f"{n.levels}u",
-        "leak_shift": f"{n.leak_shift}u",
-        "shift": f"{n.shift}u",
-        "bytes": f"{n.bytes}u",
-    }
-    return "".join(arrays) + f"static const sl_neuron {name}_neuron = {{\n{_fields(fields)}\n}};\n"
-
-
-def _readout(name: str, r: Readout) -> str:
-    fields: dict[str, object] = {
-        "bias": f"{name}_bias",
-        "channels": f"{r.channels}u",
-        "membrane": f"{r.membrane}u",
-        "shift": f"{r.shift}u",
-    }
-    return (
-        array(f"{name}_bias", r.bias)
-        + f"static const sl_readout {name}_readout = {{\n{_fields(fields)}\n}};\n"
-    )
-
-
-def _window(name: str, w: Window) -> str:
-    pairs = ("extent", "outputs", "kernel", "stride", "move", "tap_move")
-    fields: dict[str, object] = {pair: _pair(getattr(w, pair)) for pair in pairs}
-    return f"static const sl_window {name}_window = {{\n{_fields(fields)}\n}};\n"
+def _structure(kind: str, name: str, table: Any) -> str:
+    """A table of a plan as a const structure, after the arrays that it points to."""
+    arrays, lines = [], []
+    for field in FIELDS[kind]:
+        value = getattr(table, ATTRIBUTES.get(field, field))
+        if isinstance(value, np.ndarray):
+            arrays.append(array(f"{name}_{field}", value))
+            text = f"{name}_{field}"
+        elif isinstance(value, tuple):
+            text = f"{{{value[0]}u, {value[1]}u}}"
+        else:
+            text = "NULL" if value is None else f"{int(value)}u"
+        lines.append(f"    .{field} = {text}")
+    return "".join(arrays) + f"static const sl_{kind} {name}_{kind} = {{\n" + ",\n".join(lines) + "\n};\n"
 
 
 def identifiers(steps: Sequence[Step]) -> list[str]:
@@ -127,7 +92,7 @@ def _operation(name: str, step: Step) -> str:
         "other_shift": f"{step.other_shift}u",
         **{field: _wire_index(getattr(step, field)) for field in ("source", "other", "target")},
     }
-    for field in ("synapse", "neuron", "readout", "window"):
+    for field in FIELDS:
         fields[field] = "NULL" if getattr(step, field) is None else f"&{name}_{field}"
     return "    {" + ", ".join(f".{k} = {v}" for k, v in fields.items()) + "},"
 
@@ -141,14 +106,9 @@ def tables(plan: Plan) -> str:
     names = identifiers(plan.steps)
     parts = []
     for name, step in zip(names, plan.steps, strict=True):
-        if step.synapse is not None:
-            parts.append(_synapse(name, step.synapse))
-        if step.neuron is not None:
-            parts.append(_neuron(name, step.neuron))
-        if step.readout is not None:
-            parts.append(_readout(name, step.readout))
-        if step.window is not None:
-            parts.append(_window(name, step.window))
+        parts += [
+            _structure(kind, name, table) for kind in FIELDS if (table := getattr(step, kind)) is not None
+        ]
     wires = "\n".join(
         f"    {{.offset = {w.offset}u, .positions = {w.positions}u, .channels = {w.channels}u, .bytes = {w.bytes}u}}, "
         f"/* {w.name} */"
@@ -165,7 +125,7 @@ def flash_bytes(plan: Plan) -> dict[str, int]:
     sizes = {"weights": 0, "thresholds, resets, biases": 0, "structures": 0}
     for step in plan.steps:
         sizes["structures"] += STRUCTURES["operation"]
-        for field in ("synapse", "neuron", "readout", "window"):
+        for field in FIELDS:
             sizes["structures"] += 0 if getattr(step, field) is None else STRUCTURES[field]
         if step.synapse is not None:
             sizes["weights"] += step.synapse.rows.size

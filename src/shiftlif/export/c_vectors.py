@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from shiftlif.export.c_tables import array, checksum_bytes
 from shiftlif.program import IntegerProgram
+from shiftlif.program.state import is_sequence
 from shiftlif.runtime import Plan
 
 Int8 = npt.NDArray[np.int8]
@@ -37,12 +38,10 @@ class CVectors:
 def record_for_c(program: IntegerProgram, plan: Plan, x: Int8) -> CVectors:
     """Runs the reference interpreter on ``x`` (``[B, ...]`` or ``[T, B, ...]``) and takes the checksums."""
     result = program.run(x, record=True)
-    sequence = x.ndim == len(program.input_shape) + 2
+    sequence = is_sequence(program, x)
     samples = x.shape[int(sequence)]
     frames = x.swapaxes(0, 1).reshape(samples, x.shape[0], -1) if sequence else x.reshape(samples, 1, -1)
-    layers = tuple(
-        i for i, step in enumerate(plan.steps) if step.neuron is not None or step.readout is not None
-    )
+    layers = tuple(index for index, _, _ in plan.stateful)
     steps = next(iter(result.membranes.values())).shape[0]
     sums = np.zeros((samples, steps, len(layers), 2), np.uint32)
     for at, layer in enumerate(layers):

@@ -41,7 +41,7 @@ from shiftlif.program.operations import (
 from shiftlif.program.program import IntegerProgram
 from shiftlif.program.shapes import Shape, window_count
 from shiftlif.program.shift_add import count_digits
-from shiftlif.program.state import initial_state
+from shiftlif.program.state import initial_state, is_sequence
 
 IntArray = npt.NDArray[Any]
 CHUNK = 64  # samples at a time: bounds memory
@@ -198,7 +198,7 @@ def measure(program: IntegerProgram, x: npt.NDArray[np.int8], steps: int | None 
     Raises:
         ProgramError: as `run`.
     """
-    sequence = isinstance(x, np.ndarray) and x.ndim == len(program.input_shape) + 2
+    sequence = is_sequence(program, x)
     run(
         program, x[:, :1] if sequence else x[:1], steps
     )  # refuses what cannot be run before anything is counted

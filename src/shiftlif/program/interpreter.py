@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from shiftlif.errors import ProgramError
-from shiftlif.program.checks import check_int
 from shiftlif.program.operations import (
     Accumulate,
     Add,
@@ -28,7 +27,7 @@ from shiftlif.program.operations import (
 )
 from shiftlif.program.program import IntegerProgram
 from shiftlif.program.shift_add import convolve, linear, windows
-from shiftlif.program.state import State, check_input, check_state, initial_state
+from shiftlif.program.state import State, check_frames, check_input, check_state, initial_state
 
 IntArray = npt.NDArray[Any]
 Int8 = npt.NDArray[np.int8]
@@ -163,12 +162,7 @@ def run(
     Raises:
         ProgramError: on a wrong dtype or shape, a wrong number of steps, or a state that does not fit.
     """
-    sequence = isinstance(x, np.ndarray) and x.ndim == len(program.input_shape) + 2
-    check_input(program, x, int(sequence))
-    count = (x.shape[0] if sequence else program.steps) if steps is None else steps
-    check_int("run", "steps", count, 1, program.max_steps)
-    if sequence and count != x.shape[0]:
-        raise ProgramError(f"run: steps is {count}, expected {x.shape[0]}, one per frame of the sequence")
+    sequence, count = check_frames(program, x, steps)
     batch = x.shape[int(sequence)]
     state = initial_state(program, batch) if state is None else state
     check_state(program, state, batch, count)

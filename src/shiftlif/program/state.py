@@ -43,6 +43,26 @@ def check_input(program: IntegerProgram, x: Any, time_axes: int) -> None:
         )
 
 
+def is_sequence(program: IntegerProgram, x: Any) -> bool:
+    """Whether ``x`` has a frame for every step, ``[T, B, *input_shape]``, and not one that is shown at all of them."""
+    return isinstance(x, np.ndarray) and x.ndim == len(program.input_shape) + 2
+
+
+def check_frames(program: IntegerProgram, x: Any, steps: int | None) -> tuple[bool, int]:
+    """Whether ``x`` is a sequence, and how many steps it is run for: by default ``program.steps``, or its own.
+
+    Raises:
+        ProgramError: on a wrong dtype or shape, or a wrong number of steps.
+    """
+    sequence = is_sequence(program, x)
+    check_input(program, x, int(sequence))
+    count = (x.shape[0] if sequence else program.steps) if steps is None else steps
+    check_int("run", "steps", count, 1, program.max_steps)
+    if sequence and count != x.shape[0]:
+        raise ProgramError(f"run: steps is {count}, expected {x.shape[0]}, one per frame of the sequence")
+    return sequence, count
+
+
 def check_state(program: IntegerProgram, state: State, batch: int, steps: int) -> None:
     """Whether ``state`` belongs to this program and batch and leaves room for ``steps`` more steps.
 

@@ -11,9 +11,9 @@ import numpy.typing as npt
 from shiftlif.errors import ProgramError
 from shiftlif.program import IntegerProgram, Result
 from shiftlif.program.checks import check_choice, check_int
-from shiftlif.program.state import State, check_input, check_state, initial_state
+from shiftlif.program.state import State, check_frames, check_input, check_state, initial_state
 from shiftlif.runtime.lower import identity_of, lower
-from shiftlif.runtime.plan import HEADER_BYTES, NONE, NeuronTable, Plan, Readout, Step
+from shiftlif.runtime.plan import HEADER_BYTES, NONE, Plan, Step
 
 try:
     from shiftlif.runtime import _engine  # type: ignore[attr-defined]
@@ -82,9 +82,6 @@ class Engine:
             self._native = _engine.Program(self.plan, program.input_shape, path)
         except ValueError as error:
             raise ProgramError(f"engine: the plan is refused ({error}); use lower(program)") from error
-        self._stateful = [
-            (step, step.neuron or step.readout) for step in self.plan.steps if step.neuron or step.readout
-        ]
 
     def logits(self, frames: Any, steps: int | None = None) -> Int32:
         """The read-out after the last step, the shortest way from frames to answers.
@@ -143,26 +140,21 @@ class Engine:
 
     def _checked(self, x: Any, steps: int | None) -> tuple[Int8, int, bool]:
         """Contiguous frames, the number of steps, and whether there is a frame for every step."""
-        program = self.program
         x = np.ascontiguousarray(_array(x))
-        sequence = x.ndim == len(program.input_shape) + 2
-        check_input(program, x, int(sequence))
-        count = (x.shape[0] if sequence else program.steps) if steps is None else steps
-        check_int("run", "steps", count, 1, program.max_steps)
-        if sequence and count != x.shape[0]:
-            raise ProgramError(f"run: steps is {count}, expected {x.shape[0]}, one per frame of the sequence")
+        sequence, count = check_frames(self.program, x, steps)
         return x, count, sequence
 
     def _fields(self) -> list[tuple[str, int, type, tuple[int, ...]]]:
         """Name, offset in the state, dtype and shape ``[positions, channels]`` of each membrane."""
-        fields: list[tuple[str, int, type, tuple[int, ...]]] = []
-        for step, table in self._stateful:
-            if isinstance(table, NeuronTable):
-                dtype = np.int16 if table.bytes == 2 else np.int32
-                fields.append((step.name, table.membrane, dtype, (table.positions, table.channels)))
-            elif isinstance(table, Readout):
-                fields.append((step.name, table.membrane, np.int32, (1, table.channels)))
-        return fields
+        return [
+            (
+                name,
+                table.membrane,
+                np.int16 if table.bytes == 2 else np.int32,
+                (table.positions, table.channels),
+            )
+            for _, name, table in self.plan.stateful
+        ]
 
     def _pack(self, state: State | None, batch: int) -> npt.NDArray[np.uint8]:
         memory = np.zeros((batch, self.plan.state_size), np.uint8)
@@ -194,13 +186,10 @@ class Engine:
 
     def _tapes(self, steps: int, batch: int) -> list[tuple[int, Int8, Int32]]:
         tapes = []
-        for index, step in enumerate(self.plan.steps):
-            table = step.neuron or step.readout
-            if table is not None:
-                positions = step.neuron.positions if step.neuron is not None else 1
-                shape = (steps, batch, positions, table.channels)
-                letters = np.empty(shape if step.target != NONE else 0, np.int8)
-                tapes.append((index, letters, np.empty(shape, np.int32)))
+        for index, _, table in self.plan.stateful:
+            shape = (steps, batch, table.positions, table.channels)
+            letters = np.empty(shape if self.plan.steps[index].target != NONE else 0, np.int8)
+            tapes.append((index, letters, np.empty(shape, np.int32)))
         return tapes
 
     def _recorded(

@@ -69,7 +69,9 @@ class Comparison:
         self.reason = unavailable()
         if self.reason is None:
             try:
-                self.engines = tuple(Engine(program, path=path) for path in _both())
+                fastest = Engine(program, path=paths()[0])
+                portable = Engine(program, path=paths()[-1], plan=fastest.plan)
+                self.engines = (fastest,) if fastest.path == portable.path else (fastest, portable)
             except ProgramError as error:
                 self.reason = str(error)
 
@@ -85,8 +87,3 @@ class Comparison:
         if self.reason is not None:
             return f"{' = '.join(others)}; the engine was not compared: {self.reason}"
         return " = ".join([*others, f"engine ({', '.join(engine.path for engine in self.engines)})"])
-
-
-def _both() -> tuple[str, ...]:
-    known = paths()
-    return tuple(dict.fromkeys((known[0], known[-1])))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -67,24 +67,27 @@ class Synapse:
         return self.groups * self.outputs_per_group
 
     @property
-    def _axes(self) -> Pair:
-        width = self.groups * self.inputs
-        return self.extent[1] * width, width
-
-    @property
     def move(self) -> Pair:
         """Elements of the source from one output to the next."""
-        return _times(self.stride, self._axes)
+        return self._elements(self.stride)
 
     @property
     def back(self) -> Pair:
         """Elements of the source from the first window back into the padding."""
-        return _times(self.padding, self._axes)
+        return self._elements(self.padding)
 
     @property
     def tap_move(self) -> Pair:
         """Elements of the source from tap to tap."""
-        return _times(self.dilation, self._axes)
+        return self._elements(self.dilation)
+
+    def _elements(self, distance: Pair) -> Pair:
+        return elements(distance, self.extent, self.groups * self.inputs)
+
+    @property
+    def group_rows(self) -> int:
+        """Weights of one group."""
+        return self.rows.size // self.groups
 
     @property
     def tap_step(self) -> int:
@@ -126,12 +129,14 @@ class NeuronTable:
 
 @dataclass(frozen=True, eq=False)
 class Readout:
-    """``sl_readout``."""
+    """``sl_readout``: one position of 32-bit sums."""
 
     bias: Int32
     channels: int
     membrane: int
     shift: int
+    positions: ClassVar[int] = 1
+    bytes: ClassVar[int] = 4
 
 
 @dataclass(frozen=True)
@@ -145,18 +150,14 @@ class Window:
     channels: int
 
     @property
-    def _axes(self) -> Pair:
-        return self.extent[1] * self.channels, self.channels
-
-    @property
     def move(self) -> Pair:
         """Elements of the source from one output to the next."""
-        return _times(self.stride, self._axes)
+        return elements(self.stride, self.extent, self.channels)
 
     @property
     def tap_move(self) -> Pair:
         """Elements of the source from tap to tap."""
-        return self._axes
+        return elements((1, 1), self.extent, self.channels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,17 +210,19 @@ class Plan:
     max_steps: int
 
     @property
-    def activations(self) -> int:
-        """Bytes of the wires that are alive together at the worst moment."""
-        return self.scratch
+    def stateful(self) -> list[tuple[int, str, NeuronTable | Readout]]:
+        """Index and name of each step that keeps membranes or sums, and its table."""
+        tables = [(i, step.name, step.neuron or step.readout) for i, step in enumerate(self.steps)]
+        return [(i, name, table) for i, name, table in tables if table is not None]
 
     def describe(self) -> dict[str, Any]:
         """Sizes, JSON-able."""
         return {"state bytes": self.state_size, "arena bytes": self.arena_size, "wires bytes": self.scratch}
 
 
-def _times(a: Pair, b: Pair) -> Pair:
-    return a[0] * b[0], a[1] * b[1]
+def elements(distance: Pair, extent: Pair, channels: int) -> Pair:
+    """A distance along each axis in elements of a wire ``[extent[0], extent[1], channels]``."""
+    return distance[0] * extent[1] * channels, distance[1] * channels
 
 
 def aligned(size: int) -> int:
