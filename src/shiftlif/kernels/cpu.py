@@ -18,7 +18,7 @@ from shiftlif.kernels.mechanism import SURROGATE_NAMES, Mechanism
 from shiftlif.surrogate import lsq_factor
 
 try:
-    from shiftlif.kernels import _native  # type: ignore[attr-defined]
+    import shiftlif.kernels._native as _native
 
     unavailable: str | None = None
 except ImportError as _error:  # pragma: no cover - depends on how the package was installed
