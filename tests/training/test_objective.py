@@ -11,13 +11,14 @@ from shiftlif.compile import convert
 from shiftlif.errors import ConfigurationError
 from shiftlif.models import conv1d
 from shiftlif.network import Network, Residual, direct_code
-from shiftlif.neuron import LIF, ShiftLIF
+from shiftlif.neuron import LIF, QBLIF, TLIF, ShiftLIF, SignedShiftLIF
 from shiftlif.program import InputQuantizer, measure
 from shiftlif.quantize import absorb, prepare
 from shiftlif.training import fit
 from shiftlif.training.batches import make_data
 from shiftlif.training.loop import train
 from shiftlif.training.objective import classification_loss, distillation_loss
+from shiftlif.training.rate import event_rate, has_letters
 from shiftlif.training.synaptic import SynapticPenalty, connections
 from shiftlif.training.teacher import load_teacher
 from tests.training.conftest import blobs
@@ -126,6 +127,30 @@ def test_following_the_gradient_of_the_penalty_lowers_it():
 def test_a_penalty_without_a_neuron_to_quieten_is_refused():
     with pytest.raises(ConfigurationError, match="layer with weights behind a neuron"):
         SynapticPenalty(Network(nn.Linear(2, 2), input_shape=(2,)))
+
+
+@pytest.mark.parametrize(
+    "neuron", [ShiftLIF(3), QBLIF(4), SignedShiftLIF(3), TLIF(), ShiftLIF(2, channels=5)], ids=str
+)
+def test_no_penalty_on_letters_asks_for_a_smaller_scale_which_would_send_more_of_them(neuron):
+    torch.manual_seed(0)
+    network = Network(nn.Linear(3, 5), neuron, nn.Linear(5, 2), input_shape=(3,))
+    x = direct_code(torch.randn(200, 3) * 2, steps=2)
+
+    def gradient(penalty):
+        return torch.autograd.grad(penalty, neuron.scale)[0]
+
+    def rates():
+        seen = []
+        network.run(x, observer=lambda o: seen.append(event_rate(o)) if has_letters(o) else None)
+        return seen
+
+    assert gradient(penalty_of(network, x)).max() < 0
+    assert gradient(rates()[0]).max() < 0
+    before = penalty_of(network, x).item()
+    with torch.no_grad():
+        neuron.scale *= 0.8
+    assert penalty_of(network, x).item() > before
 
 
 def test_residual_branches_are_counted_too():

@@ -48,7 +48,8 @@ class SynapticPenalty:
 
     The value is the exact count. Counting has no derivative, so the gradient is that of the arriving letters
     relative to the layer's largest one, weighted alike: pushing operations down makes letters smaller, where they
-    lead to many connections first, until they vanish.
+    lead to many connections first, until they vanish. Letters are counted in units of their neuron's scale: a smaller
+    scale makes every spike smaller, but lowers its boundaries too, and more of them are sent.
 
     Args:
         network: float or prepared.
@@ -58,8 +59,8 @@ class SynapticPenalty:
     """
 
     def __init__(self, network: Network) -> None:
-        self._layers: list[nn.Module] = []
-        self._find(network.layers, driven=False)
+        self._layers: dict[nn.Module, tuple[nn.Module, ...]] = {}  # and the neurons whose letters reach them
+        self._find(network.layers, ())
         if not self._layers:
             raise ConfigurationError(
                 "a penalty on synaptic operations needs a layer with weights behind a neuron; this network has none"
@@ -67,18 +68,17 @@ class SynapticPenalty:
         self._connections: dict[nn.Module, Tensor] = {}  # in the inputs' dtype and on their device
         self._totals: dict[nn.Module, float] = {}
 
-    def _find(self, layers: nn.ModuleDict, *, driven: bool) -> bool:
-        """Note the layers with weights that letters reach; whether letters leave the last one."""
+    def _find(self, layers: nn.ModuleDict, neurons: tuple[nn.Module, ...]) -> tuple[nn.Module, ...]:
+        """Note the layers with weights that letters reach; the neurons whose letters leave the last one."""
         for layer in layers.values():
             if isinstance(layer, Residual):
-                ends = [self._find(branch, driven=driven) for branch in (layer.body, layer.shortcut)]
-                driven = any(ends)
+                neurons = self._find(layer.body, neurons) + self._find(layer.shortcut, neurons)
             elif isinstance(layer, (*SYNAPSES, QuantizedSynapse)):
-                if driven:
-                    self._layers.append(layer)
-            else:
-                driven = driven or isinstance(layer, SpikingNeuron | StatefulLayer)
-        return driven
+                if neurons:
+                    self._layers[layer] = neurons
+            elif isinstance(layer, SpikingNeuron | StatefulLayer):
+                neurons = (layer,)
+        return neurons
 
     @contextmanager
     def watch(self) -> Iterator[list[Tensor]]:
@@ -107,6 +107,20 @@ class SynapticPenalty:
             self._totals[layer] = float(exactly.sum())
             weights = self._connections[layer] = exactly.to(x.device, x.dtype)
         top = x.detach().abs().max().clamp(min=torch.finfo(x.dtype).tiny)
-        size = (x.abs() / top * weights).sum()
+        size = (x.abs() / (top * _relative_scale(self._layers[layer], x)) * weights).sum()
         exact = ((x.detach() != 0).sum(0) * weights).sum()
         return size + (exact - size).detach()
+
+
+def _relative_scale(neurons: tuple[nn.Module, ...], x: Tensor) -> Tensor:
+    """Ones, for the value, with the derivative of the scale relative to itself, for the channels of ``x [B, C, ...]``.
+
+    Where letters of several neurons meet, the mean of theirs.
+    """
+    scales = [n.effective_scale() for n in dict.fromkeys(neurons) if isinstance(n, SpikingNeuron)]
+    ones = [scale / scale.detach() for scale in scales]
+    # Flattened, a channel is as many neighbours as it had positions.
+    wide = [one if len(one) == 1 else one.repeat_interleave(x.shape[1] // len(one)) for one in ones]
+    if not wide:
+        return x.new_ones(1)
+    return (sum(wide, start=x.new_zeros(1)) / len(wide)).view(-1, *(1,) * (x.ndim - 2))
