@@ -19,14 +19,16 @@ def event_rate(seen: Observation) -> Tensor:
 
     The value is the exact share of letters other than 0. Counting has no derivative, so the gradient is
     that of the mean letter relative to the top letter, ``mean |q| / q_L``, through the surrogate: pushing
-    the rate down makes letters smaller until they vanish. Letters are in units of the scale: a smaller scale makes
-    spikes smaller but lowers the boundaries too, and more of them are sent.
+    the rate down makes letters smaller until they vanish. Letters of both signs are in units of a scale that
+    receives its gradient too, see `shiftlif.training.synaptic.SynapticPenalty`; else the scale is left to the task.
     """
     spikes = seen.outputs
     exact = torch.count_nonzero(spikes.detach()).to(spikes.dtype) / spikes.numel()
     alphabet = seen.layer.alphabet
     if isinstance(seen.layer, SpikingNeuron):
         scale = seen.layer.effective_scale()
+        if not seen.layer.alphabet.signed:
+            scale = scale.detach()
         if seen.layer.channels is not None:
             scale = scale.view(-1, *(1,) * (spikes.ndim - 3))
         q = spikes / scale

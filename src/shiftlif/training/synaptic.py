@@ -48,8 +48,10 @@ class SynapticPenalty:
 
     The value is the exact count. Counting has no derivative, so the gradient is that of the arriving letters
     relative to the layer's largest one, weighted alike: pushing operations down makes letters smaller, where they
-    lead to many connections first, until they vanish. Letters are counted in units of their neuron's scale: a smaller
-    scale makes every spike smaller, but lowers its boundaries too, and more of them are sent.
+    lead to many connections first, until they vanish. Letters of both signs are measured in units of their scale: a
+    smaller scale makes spikes smaller but lowers the boundaries too, and without a silent side nothing keeps such a
+    layer from sending outermost letters only. Where all letters are positive the scale is left to the task: a price
+    that raises it costs more accuracy than operations.
 
     Args:
         network: float or prepared.
@@ -115,10 +117,10 @@ class SynapticPenalty:
 def _relative_scale(neurons: tuple[nn.Module, ...], x: Tensor) -> Tensor:
     """Ones, for the value, with the derivative of the scale relative to itself, for the channels of ``x [B, C, ...]``.
 
-    Where letters of several neurons meet, the mean of theirs.
+    Of neurons with letters of both signs only; where letters of several neurons meet, the mean of theirs.
     """
-    scales = [n.effective_scale() for n in dict.fromkeys(neurons) if isinstance(n, SpikingNeuron)]
-    ones = [scale / scale.detach() for scale in scales]
+    signed = [n for n in dict.fromkeys(neurons) if isinstance(n, SpikingNeuron) and n.alphabet.signed]
+    ones = [scale / scale.detach() for scale in (neuron.effective_scale() for neuron in signed)]
     # Flattened, a channel is as many neighbours as it had positions.
     wide = [one if len(one) == 1 else one.repeat_interleave(x.shape[1] // len(one)) for one in ones]
     if not wide:
