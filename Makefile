@@ -9,7 +9,7 @@ BENCH_VENV ?= .venv-bench
 JOBS ?= 2
 KERNELS := $(wildcard src/shiftlif/kernels/csrc/* src/shiftlif/runtime/c/* src/shiftlif/runtime/host/*)
 
-.PHONY: demo test lint types check originals results bench-kernels bare clean
+.PHONY: demo test lint types check originals results bench-kernels bench-engine bench-mcu bare fuzz clean
 
 demo: $(READY)
 	$(BIN)/shiftlif demo --out runs/demo
@@ -30,6 +30,19 @@ check: lint types test
 bare: $(READY)
 	sh tests/bare/run.sh $(PYTHON) $(BIN)/python
 
+# Bytes against the C runtime (libFuzzer, needs clang) and the loaders of files (atheris, in an environment of its own),
+# SECONDS each. It stops at a finding, which stays in build/fuzz; what it learns stays there too.
+SECONDS ?= 20
+FUZZ := build/fuzz
+FUZZ_VENV := $(FUZZ)/venv
+FUZZED := -max_total_time=$(SECONDS) -timeout=20 -rss_limit_mb=2000
+fuzz: $(READY) $(FUZZ_VENV)/.ready
+	$(BIN)/python -m tests.fuzz.build $(FUZZ)
+	mkdir -p $(FUZZ)/learned
+	$(FUZZ)/fuzz_program $(FUZZED) -max_len=512 -artifact_prefix=$(FUZZ)/ $(FUZZ)/learned $(FUZZ)/programs
+	PYTHONPATH=src $(FUZZ_VENV)/bin/python -m tests.fuzz.fuzz_loaders models $(FUZZ) $(FUZZED)
+	PYTHONPATH=src $(FUZZ_VENV)/bin/python -m tests.fuzz.fuzz_loaders vectors $(FUZZ) $(FUZZED)
+
 # Neurons x data sets x T x seeds, results/bench.jsonl (resumable; needs SHIFTLIF_DATA; hours, not minutes).
 results: $(READY)
 	$(BIN)/shiftlif bench benchmarks/recipes/edge.yaml --jobs $(JOBS)
@@ -43,6 +56,17 @@ originals: $(BENCH_VENV)/.ready
 BENCH ?=
 bench-kernels: $(BENCH_VENV)/.ready
 	$(BENCH_VENV)/bin/python -m benchmarks.training_kernels $(BENCH)
+
+# The engine against ONNX Runtime, PyTorch and SpikingJelly on trained networks, results/engine.json: 20 minutes on an
+# idle machine, after `python -m benchmarks.trained` (needs SHIFTLIF_DATA). BENCH='--quick' is short, BENCH='--resume' goes on.
+bench-engine: $(BENCH_VENV)/.ready
+	$(BENCH_VENV)/bin/python -m benchmarks.trained --jobs $(JOBS)
+	$(BENCH_VENV)/bin/python -m benchmarks.engine $(BENCH)
+
+# Exported networks on microcontroller cores in QEMU, results/mcu.json: about ten minutes (needs the networks of
+# benchmarks/trained.py, arm-none-eabi-gcc and qemu-system-arm). BENCH='--quick' is short, BENCH='--render' only writes.
+bench-mcu: $(READY)
+	$(BIN)/python -m benchmarks.mcu $(BENCH)
 
 # torch goes first and alone, pinned: no other requirement may choose a larger build.
 $(READY): pyproject.toml constraints.txt CMakeLists.txt $(KERNELS)
@@ -60,6 +84,13 @@ $(BENCH_VENV)/.ready: pyproject.toml constraints.txt benchmarks/requirements.txt
 	$(BENCH_VENV)/bin/python -m pip install -q -c constraints.txt -r benchmarks/requirements.txt
 	$(BENCH_VENV)/bin/python -m pip install -q -c constraints.txt -C build-dir=$(BENCH_VENV)/build -e .
 	$(BENCH_VENV)/bin/python -c 'from shiftlif.kernels.cpu import unavailable as why; assert not why, why'
+	touch $@
+
+# atheris needs Python 3.11 to 3.13 on Linux: where pip finds no wheel of it, `make fuzz` stops here and says so.
+$(FUZZ_VENV)/.ready: constraints.txt
+	mkdir -p $(FUZZ)
+	test -x $(FUZZ_VENV)/bin/python || $(PYTHON) -m venv $(FUZZ_VENV)
+	$(FUZZ_VENV)/bin/python -m pip install -q -c constraints.txt numpy safetensors hypothesis atheris==3.0.0
 	touch $@
 
 clean:

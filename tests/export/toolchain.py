@@ -14,7 +14,7 @@ MCU = Path(__file__).parent / "mcu"
 WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
 SECONDS = 120
 # Everything that a frame goes through; validate.c runs once, before, and multiplies sizes.
-DATA_PATH = ("run", "synapse", "events", "gather", "neuron", "rows", "pool")
+DATA_PATH = ("run", "synapse", "slide", "events", "gather", "neuron", "rows", "pool")
 # Multiplications, divisions and floating point, as instructions and as helpers of the compiler.
 FORBIDDEN = re.compile(
     r"\s(?:v?mul|v?ml[as]|v?fm[as]|[su]?mul|[su]ml|smm|smu|sma|sml|smus|umaal|[su]div|vdiv|vadd\.f|vsub\.f|vsqrt|vcvt)"

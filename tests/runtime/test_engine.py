@@ -1,5 +1,6 @@
 """What the engine takes and refuses, and that threads and forms of the input change nothing."""
 
+import gc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -81,6 +82,32 @@ def test_any_memory_layout_and_cpu_tensors_give_the_same(program, path):
     assert engine.predict(torch.from_numpy(x)).tolist() == expected.predictions.tolist()
 
 
+@EVERY_PATH
+def test_a_bound_array_is_read_at_every_call(program, path):
+    engine, x = Engine(program, path=path, threads=2), frames_of(program, 7, 8)
+    kept = x[:4].copy()
+    logits = engine.bind(kept)
+    first = logits()
+    np.testing.assert_array_equal(first, program.run(x[:4]).logits)
+    kept[:] = x[4:]
+    assert logits() is first  # filled again
+    np.testing.assert_array_equal(first, program.run(x[4:]).logits)
+    sequence = frames_of(program, 8, 3, steps=3)
+    np.testing.assert_array_equal(engine.bind(sequence)(), program.run(sequence).logits)
+    np.testing.assert_array_equal(engine.bind(kept, 2)(), program.run(kept, 2).logits)
+
+
+def test_a_bound_array_and_its_program_live_as_long_as_the_function():
+    logits = Engine(tiny()).bind(np.full((1, 1), 5, np.int8))
+    gc.collect()
+    np.testing.assert_array_equal(logits(), tiny().run(np.full((1, 1), 5, np.int8)).logits)
+
+
+def test_frames_that_cannot_be_read_in_place_are_not_bound():
+    with pytest.raises(ProgramError, match="bind: the frames are not contiguous"):
+        Engine(tiny()).bind(np.zeros((4, 1), np.int8)[::2])
+
+
 def test_ties_go_to_the_lowest_class():
     operations = (
         Input("x", (1,)),
@@ -114,7 +141,7 @@ INT8 = "an int8 array"
 def test_an_input_of_the_wrong_kind_is_refused_and_never_converted(x, message):
     engine = Engine(tiny())
     stream = engine.stream()
-    for call in (engine.logits, engine.predict, engine.run, engine.step, stream.step):
+    for call in (engine.logits, engine.bind, engine.predict, engine.run, engine.step, stream.step):
         with pytest.raises(ProgramError, match=message):
             call(x)
 
@@ -122,14 +149,14 @@ def test_an_input_of_the_wrong_kind_is_refused_and_never_converted(x, message):
 @pytest.mark.parametrize("steps", [0, -1, 17, 2.0, True, "2", np.int64(2)])
 def test_steps_outside_the_proof_are_refused(steps):
     engine = Engine(tiny(max_steps=16))
-    for call in (engine.logits, engine.run, engine.predict):
+    for call in (engine.logits, engine.bind, engine.run, engine.predict):
         with pytest.raises(ProgramError, match=r"run: steps is .*, expected a Python int from 1 to 16"):
             call(frames(1)[0], steps)
 
 
 def test_a_sequence_fixes_its_steps():
     engine = Engine(tiny())
-    for call in (engine.logits, engine.run):
+    for call in (engine.logits, engine.bind, engine.run):
         with pytest.raises(ProgramError, match="run: steps is 3, expected 2, one per frame"):
             call(frames(1, 2), 3)
         with pytest.raises(ProgramError, match="run: steps is 17, expected a Python int from 1 to 16"):

@@ -6,32 +6,17 @@ import numpy as np
 import pytest
 
 from shiftlif.errors import ProgramError, VerificationError
-from shiftlif.program import MaxPool
 from shiftlif.runtime import Engine, lower, paths, require_equal
 from shiftlif.runtime.plan import MAX_POOL, NONE
 from tests.program.examples import frames, tiny
+from tests.runtime.all_kinds import PROGRAM
 from tests.runtime.comparison import needs_engine
-from tests.runtime.programs import Builder, frames_of
+from tests.runtime.programs import frames_of
 
 pytestmark = needs_engine
 TABLES = ("synapse", "neuron", "readout", "window")
 
 
-def build_all_kinds():
-    """Most operations of the runtime, with a neuron in each place that it can have."""
-    build = Builder(3, max_steps=4)
-    build.input((3, 9))
-    build.conv(5, 127)
-    build.fire(twice=True)
-    build.pool(MaxPool, 2)
-    build.conv(6, 7)
-    build.fire()
-    build.flatten()
-    build.fire()
-    return build.program(3, steps=3)
-
-
-PROGRAM = build_all_kinds()
 PLAN = lower(PROGRAM)
 CHANGES = {
     "wires": {
@@ -66,7 +51,10 @@ CHANGES = {
         "no groups": lambda s: {"groups": 0},
         "chunk 0": lambda s: {"chunk": 0},
         "chunk 257": lambda s: {"chunk": 257},
-        "chunk beyond the scratch": lambda s: {"chunk": 256},
+        "no room": lambda s: {"room": 0},
+        "room beyond the scratch": lambda s: {"room": 4000 // s.lists},
+        "no windows in a run": lambda s: {"slides": 0},
+        "a run beyond 16 bits": lambda s: {"slides": 65535},
         "no planes": lambda s: {"planes": 0},
         "32 planes": lambda s: {"planes": 32},
         "fewer rows": lambda s: {"rows": s.rows[:, :, :-1]},

@@ -27,14 +27,13 @@ from shiftlif.runtime import Plan, lower
 from shiftlif.runtime.plan import ADD, MAX_POOL, NEURON, READOUT, RESHAPE, SUM_POOL
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-SOURCES = ("run", "validate", "synapse", "events", "gather", "neuron", "rows")
+SOURCES = ("run", "validate", "synapse", "slide", "events", "gather", "neuron", "rows")
 RUNTIME = ("shiftlif.h", "internal.h", "gather_dsp.h", *(f"{name}.c" for name in SOURCES))
 REPORT = "report.json"
 GENERATOR = "shiftlif export c"
-LISTS = (
-    1024,
-    2048,
-)  # bytes of scratch that the events of a chunk may take: an eighth of the rest, between these
+LISTS = (1024, 8192)  # bytes that the lists of events may take; longer ones are flushed less often
+LISTS_STEP = 256
+RAM_FACTOR = 1.29  # of the membranes and the largest wire, beyond which lists stay as short as they may be
 COUNTED = 16  # samples on which operations are counted
 
 
@@ -90,7 +89,7 @@ def export_c(
             f"export: the vectors have shape {frames.shape}, expected "
             f"{'[T, B, ...]' if sequence else '[B, ...]'} with frames of {program.input_shape}"
         )
-    plan = _lowered(program, cached)
+    plan = plan_for_c(program, cached)
     contents = _contents(program, plan, name, frames, sequence)
     report = _report(program, plan, name, frames, sorted(contents))
     contents[REPORT] = json.dumps(report, indent=2) + "\n"
@@ -98,11 +97,25 @@ def export_c(
     return CExport(target, tuple(sorted(contents)), report)
 
 
-def _lowered(program: IntegerProgram, cached: bool | None) -> Plan:
-    """The plan with less scratch where there is little else: fewer rows at once, a little slower."""
-    rest = lower(program, cached=cached, lists=0)
-    size = max(LISTS[0], min(LISTS[1], (rest.state_size + rest.scratch) // 8))
-    return lower(program, cached=cached, lists=size)
+def plan_for_c(program: IntegerProgram, cached: bool | None = None) -> Plan:
+    """The plan with the longest lists of events whose RAM stays within `RAM_FACTOR`, or with the shortest ones."""
+    for size in range(LISTS[1], LISTS[0] - 1, -LISTS_STEP):
+        plan = lower(program, cached=cached, lists=size)
+        ram = ram_bytes(plan)
+        if ram["state"] + ram["arena"] <= RAM_FACTOR * (ram["membranes"] + ram["largest activation"]):
+            break
+    return plan
+
+
+def ram_bytes(plan: Plan) -> dict[str, int]:
+    """Bytes of RAM, and of what no runtime can do without: the membranes and the largest wire."""
+    tables = [step.neuron for step in plan.steps if step.neuron is not None]
+    return {
+        "state": plan.state_size,
+        "arena": plan.arena_size,
+        "membranes": sum(table.channels * table.positions * table.bytes for table in tables),
+        "largest activation": max(wire.size for wire in plan.wires),
+    }
 
 
 def _check_target(target: Path) -> None:
@@ -218,10 +231,6 @@ def _report(
     sequence = is_sequence(program, frames)
     counted = frames[:, :COUNTED] if sequence else frames[:COUNTED]
     cost = measure(program, counted)
-    membranes = sum(
-        s.neuron.channels * s.neuron.positions * s.neuron.bytes for s in plan.steps if s.neuron is not None
-    )
-    activations = [wire.size for wire in plan.wires]
     flash = flash_bytes(plan)
     return {
         "generator": GENERATOR,
@@ -230,12 +239,7 @@ def _report(
         "digest": program.digest(),
         "steps": plan.time_steps,
         "flash": {**flash, "const data": sum(flash.values())},
-        "ram": {
-            "state": plan.state_size,
-            "arena": plan.arena_size,
-            "membranes": membranes,
-            "largest activation": max(activations),
-        },
+        "ram": ram_bytes(plan),
         "operations per inference": {
             "on": "the self-test's frames, mean",
             "samples": cost.samples,

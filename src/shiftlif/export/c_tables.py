@@ -18,7 +18,8 @@ FIELDS = {
     "synapse": (
         *("rows", "in", "out", "padded_out", "groups"),
         *("extent", "outputs", "kernel", "stride", "padding", "dilation", "move", "back", "tap_move"),
-        *("group_rows", "tap_step", "places", "chunk", "planes", "segment", "negative"),
+        *("group_rows", "tap_step", "line_step", "places", "room", "chunk", "slides", "fresh"),
+        *("planes", "segment", "negative"),
     ),
     "neuron": (
         *("bias", "thresholds", "resets", "letters", "channels", "positions", "membrane"),
@@ -30,7 +31,7 @@ FIELDS = {
 """What is written of each structure of ``shiftlif.h``; ``ATTRIBUTES`` says where the plan has another name."""
 ATTRIBUTES = {"in": "inputs", "out": "outputs_per_group"}
 STRUCTURES = {
-    "synapse": 108,
+    "synapse": 116,
     "neuron": 32,
     "readout": 16,
     "window": 48,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from shiftlif.kernels.mechanism import SURROGATE_NAMES, Mechanism
 from shiftlif.surrogate import lsq_factor
 
 try:
-    import shiftlif.kernels._native as _native
+    _native: Any = import_module("shiftlif.kernels._native")
 
     unavailable: str | None = None
 except ImportError as _error:  # pragma: no cover - depends on how the package was installed

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from shiftlif.errors import ProgramError
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
+SHOWN = 500  # characters of a value in a message
 RESERVED = ("steps",)  # the interpreter's state keeps its step counter under this key
 
 
@@ -22,7 +23,18 @@ def is_int(value: Any) -> bool:
 
 def fail(where: str, field: str, was: object, expected: str, advice: str = "") -> ProgramError:
     """The error for one field; the caller raises it."""
-    return ProgramError(f"{where}: {field} is {was!r}, expected {expected}{'; ' + advice if advice else ''}")
+    return ProgramError(
+        f"{where}: {field} is {shown(was)}, expected {expected}{'; ' + advice if advice else ''}"
+    )
+
+
+def shown(value: object) -> str:
+    """How messages show a value: its start where it is long, for it may come from a file."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to write out integers of thousands of digits
+        text = f"a {type(value).__name__} of many digits"
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def check_name(kind: str, field: str, value: Any) -> None:

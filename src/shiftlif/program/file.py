@@ -20,6 +20,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from shiftlif.errors import ModelFileError, ShiftLIFError
+from shiftlif.program.checks import shown
 from shiftlif.program.operations import ARRAY_FIELDS, KINDS, Operation, arrays_of, kind_of
 from shiftlif.program.program import IntegerProgram
 from shiftlif.program.quantizer import InputQuantizer
@@ -168,23 +169,28 @@ def decode(content: bytes) -> IntegerProgram:
     _check_keys("tensors", tensors, expected)
     settings = _typed("quantizer", header["quantizer"], dict)
     _check_keys("quantizer", settings, {"exponent"})
+    classes = _typed("classes", header["classes"], list)
+    metadata = _typed("metadata", header["metadata"], dict)
     try:
         quantizer = InputQuantizer(
             tensors["quantizer.offset"], tensors["quantizer.scale"], settings["exponent"]
         )
-        return IntegerProgram(
+        program = IntegerProgram(
             tuple(operations),
             quantizer,
             header["steps"],
             header["max_steps"],
-            tuple(_typed("classes", header["classes"], list)),
+            tuple(classes),
             header["output_unit"],
-            _typed("metadata", header["metadata"], dict),
+            metadata,
         )
-    except ModelFileError:
-        raise
     except ShiftLIFError as error:
         raise ModelFileError(f"invalid program: {error}") from error
+    _typed("output_unit", header["output_unit"], float)
+    saved = program.digest()
+    if saved != given:  # a number or text that was taken for another than the file holds
+        _refuse("digest", given, f"{saved}, as the program that was read from it has")
+    return program
 
 
 def _open(content: bytes) -> tuple[dict[str, Any], Tensors]:
@@ -210,7 +216,7 @@ def _open(content: bytes) -> tuple[dict[str, Any], Tensors]:
     header = _typed("header", header, dict)
     if header.get("format") != FORMAT:
         _refuse("format", header.get("format"), repr(FORMAT))
-    if header.get("version") != VERSION or isinstance(header["version"], bool):
+    if type(header.get("version")) is not int or header["version"] != VERSION:  # neither True nor 1.0 is 1
         _refuse("version", header.get("version"), f"{VERSION}; export the program again with this release")
     return header, tensors
 
@@ -268,4 +274,4 @@ def _check_keys(where: str, table: dict[str, Any], expected: set[str]) -> None:
 
 
 def _refuse(where: str, was: object, expected: str) -> NoReturn:
-    raise ModelFileError(f"{where}: is {was!r}, expected {expected}")
+    raise ModelFileError(f"{where}: is {shown(was)}, expected {expected}")

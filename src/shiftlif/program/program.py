@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
@@ -89,7 +90,7 @@ class IntegerProgram:
         if len(names) != outputs or len(set(names)) != len(names):
             raise fail("program", "classes", names, f"{outputs} different names, one per output")
         unit = self.output_unit
-        if isinstance(unit, bool) or not isinstance(unit, (int, float)) or not 0 < unit < float("inf"):
+        if isinstance(unit, bool) or not isinstance(unit, (int, float)) or not 0 < unit <= sys.float_info.max:
             raise fail("program", "output_unit", unit, "a positive finite number")
         object.__setattr__(self, "output_unit", float(unit))
 

@@ -162,7 +162,8 @@ def _synapse(operation: Linear | Conv, source: Interval) -> WireRange:
     if padded:
         lowest, highest = np.minimum(lowest, 0), np.maximum(highest, 0)
     total = Interval(lowest.sum(axis=(2, 3)).reshape(out), highest.sum(axis=(2, 3)).reshape(out))
-    largest = np.maximum(np.abs(low), np.abs(high))
+    # In floating point: exact while it fits 32 bits, and no number of taps makes it wrap back into them.
+    largest = np.maximum(np.abs(low), np.abs(high)).astype(np.float64)
     accumulator = int((np.abs(weight) * largest).sum(axis=(2, 3)).max())
     return WireRange(operation.name, total, accumulator)
 

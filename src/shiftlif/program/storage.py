@@ -51,12 +51,13 @@ def read_file(path: str | PathLike[str]) -> bytes:
     """
     try:
         mode = os.stat(path).st_mode
-        if stat.S_ISDIR(mode):
-            inside = Path(path) / PROGRAM
-            hint = f"use {inside}" if inside.is_file() else "give the file in it"
-            raise ModelFileError(f"{path}: is a folder, expected a file; {hint}")
-        if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):  # may never end
-            raise ModelFileError(f"{path}: is a device, expected a file; check the path")
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise ModelFileError(f"{path}: cannot be read ({error.strerror or error}); check the path") from error
+        if not (stat.S_ISDIR(mode) or stat.S_ISCHR(mode) or stat.S_ISBLK(mode)):
+            return Path(path).read_bytes()
+    except (OSError, ValueError) as error:  # a ValueError: the path itself holds a zero
+        reason = getattr(error, "strerror", None) or error
+        raise ModelFileError(f"{path}: cannot be read ({reason}); check the path") from error
+    if stat.S_ISDIR(mode):
+        inside = Path(path) / PROGRAM
+        hint = f"use {inside}" if inside.is_file() else "give the file in it"
+        raise ModelFileError(f"{path}: is a folder, expected a file; {hint}")
+    raise ModelFileError(f"{path}: is a device, expected a file; check the path")  # which may never end

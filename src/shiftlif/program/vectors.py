@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import zipfile
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any
@@ -13,12 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from shiftlif.errors import ModelFileError, ProgramError, VerificationError
+from shiftlif.program.archive import read_arrays
 from shiftlif.program.compare import compare_traces, first_mismatch
 from shiftlif.program.interpreter import run
 from shiftlif.program.program import IntegerProgram
 from shiftlif.program.storage import read_file, write_atomically
 
 IntArray = npt.NDArray[Any]
+DTYPES = {"inputs": "int8", "letters": "int8", "membranes": "int32", "logits": "int32", "digest": "str"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,44 +67,39 @@ class GoldenVectors:
         """
         content = read_file(path)
         try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-        except (
-            ValueError,
-            OSError,
-            EOFError,
-            KeyError,
-            TypeError,
-            AttributeError,
-            zipfile.BadZipFile,
-        ) as error:
-            # NumPy recommends pickle for whatever it does not know; nobody should follow that.
-            reason = "" if "pickle" in str(error) else f" ({error})"
+            arrays = read_arrays(content)
+        except ModelFileError as error:
             raise ModelFileError(
-                f"{path}: is no complete .npz file of numbers{reason}; record the vectors again"
+                f"{path}: is no complete .npz file of numbers ({error}); record the vectors again"
             ) from error
-        tables: dict[str, dict[str, IntArray]] = {"letters": {}, "membranes": {}}
-        for name, array in arrays.items():
-            table, _, layer = name.partition("/")
-            if table in tables and layer:
-                tables[table][layer] = array
-            elif name not in ("inputs", "logits", "digest"):
-                raise ModelFileError(
-                    f"{path}: array '{name}' is unknown, expected inputs, logits, digest, letters/, membranes/"
-                )
-        if not {"inputs", "logits", "digest"} <= set(arrays) or not tables["membranes"]:
+        try:
+            return _from_arrays(arrays)
+        except ModelFileError as error:
+            raise ModelFileError(f"{path}: {error}; record the vectors again") from error
+
+
+def _from_arrays(arrays: dict[str, IntArray]) -> GoldenVectors:
+    tables: dict[str, dict[str, IntArray]] = {"letters": {}, "membranes": {}}
+    for name, array in arrays.items():
+        table, _, layer = name.partition("/")
+        if table in tables and layer:
+            tables[table][layer] = array
+        elif name not in ("inputs", "logits", "digest"):
             raise ModelFileError(
-                f"{path}: holds {sorted(arrays)}, expected inputs, logits, digest and membranes/; record the "
-                f"vectors again"
+                f"array {name[:80]!r} is unknown, expected inputs, logits, digest, letters/, membranes/"
             )
-        digest = str(arrays.pop("digest"))
-        if not re.fullmatch("[0-9a-f]{64}", digest):
+    if not {"inputs", "logits", "digest"} <= set(arrays) or not tables["membranes"]:
+        raise ModelFileError(f"holds {sorted(arrays)}, expected inputs, logits, digest and membranes/")
+    digest = str(arrays["digest"])
+    if not re.fullmatch("[0-9a-f]{64}", digest):
+        raise ModelFileError(f"digest is {digest[:80]!r}, expected 64 hexadecimal digits")
+    for name, array in arrays.items():
+        dtype = DTYPES[name.partition("/")[0]]
+        if name != "digest" and (array.ndim < 2 or array.dtype != dtype):
             raise ModelFileError(
-                f"{path}: digest is {digest[:80]!r}, expected 64 hexadecimal digits; record the vectors again"
+                f"array {name[:80]!r} is {array.dtype.name} {list(array.shape)}, expected {dtype} with 2 or more axes"
             )
-        if any(array.ndim < 2 for array in arrays.values()):
-            raise ModelFileError(f"{path}: an array has fewer than 2 axes, expected [T, B, ...]")
-        return cls(arrays["inputs"], tables["letters"], tables["membranes"], arrays["logits"], digest)
+    return GoldenVectors(arrays["inputs"], tables["letters"], tables["membranes"], arrays["logits"], digest)
 
 
 def record(program: IntegerProgram, x: npt.NDArray[np.int8], steps: int | None = None) -> GoldenVectors:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,7 @@ from shiftlif.runtime.lower import identity_of, lower
 from shiftlif.runtime.plan import HEADER_BYTES, NONE, Plan, Step
 
 try:
-    from shiftlif.runtime import _engine  # type: ignore[attr-defined]
+    _engine: Any = import_module("shiftlif.runtime._engine")
 except ImportError as error:  # installed without a compiler
     _engine, _missing = None, str(error)
 
@@ -109,6 +111,39 @@ class Engine:
         """The class index of each sample, int64 ``[B]``; arguments and errors as `logits`."""
         answers: npt.NDArray[np.int64] = np.argmax(self.logits(frames, steps), axis=1)
         return answers
+
+    def bind(self, frames: Any, steps: int | None = None) -> Callable[[], Int32]:
+        """`logits` of an array that stays where it is, for the same call many times over.
+
+        What `logits` looks at in every call is looked at once, and every call fills the same result: a small program
+        takes no longer than from C. The array is read when the function is called, so write the next frames into it.
+
+        Args:
+            frames: as for `logits`; contiguous, since a copy would not see what is written later.
+            steps: as for `logits`.
+
+        Returns:
+            A function without arguments that gives the read-out, int32 ``[B, classes]``, the same array at every call.
+            Calls of one such function must not overlap.
+
+        Raises:
+            ProgramError: as `logits`, and where the frames are not contiguous.
+
+        Example:
+            >>> frame = np.zeros((1, *program.input_shape), np.int8)
+            >>> logits = engine.bind(frame)
+            >>> for frame[0] in sensor:
+            ...     answer = logits().argmax()
+        """
+        _, count, _ = self._checked(frames, steps)
+        try:
+            bound: Callable[[], Int32] = _engine.Bound(self._native, frames, count, self.threads).call
+        except TypeError:
+            raise ProgramError(
+                "bind: the frames are not contiguous, expected an array that can be read in place; "
+                "use np.ascontiguousarray and write the next frames into what it returns"
+            ) from None
+        return bound
 
     def run(
         self, x: Any, steps: int | None = None, *, record: bool = False, state: State | None = None

@@ -32,6 +32,8 @@ from shiftlif.runtime.plan import (
     NEURON,
     NO_LEAK,
     NONE,
+    OFFSETS,
+    PLACES,
     READOUT,
     RESHAPE,
     SUM_POOL,
@@ -50,7 +52,6 @@ from shiftlif.runtime.plan import (
 )
 
 LIMIT16 = 2**15 - 1
-OFFSETS = 2**16 - 1  # an event's offset, in units of LANES rows
 ELEMENTS = 2**28  # of a wire or of one synapse's rows
 
 
@@ -92,7 +93,7 @@ def lower(
         cached: keep the currents that depend on the frame only, which saves their computation at every step but the
             first and costs their memory; default: where an inference shows one frame at more than one step.
         rows: how many rows of weights are added up at most before a flush (1 to 256); fewer need less memory.
-        lists: bytes that the lists of events may take, which lowers ``rows`` where digits are many; None: any.
+        lists: bytes that the lists of events may take; None: 8192. Small ones are flushed more often.
 
     Raises:
         ProgramError: when the program is larger than the runtime can address, naming the operation.
@@ -164,7 +165,7 @@ def _lower(known: _Lowering, op: Operation, readers: Sequence[Operation]) -> Non
             known.steps.append(Step(op.name, READOUT, sources[0], readout=_readout(known, op)))
         case SumPool():  # MaxPool too
             largest = isinstance(op, MaxPool)
-            if largest and op.source in known.letters:
+            if (largest or prod(op.kernel) == 1) and op.source in known.letters:
                 known.letters[op.name] = known.letters[op.source]
             extent, outputs = _pair(known.program.shapes()[op.source]), _pair(known.program.shapes()[op.name])
             channels = known.wires[sources[0]].channels
@@ -301,8 +302,7 @@ def _synapse(known: _Lowering, op: Linear | Conv) -> Synapse:
     rows[..., :out] = weight.transpose(0, 3, 2, 1)
     planes, negative = _digits(known, op.source)
     chunk = min(taps * inputs, known.rows, OFFSETS * LANES // padded)
-    if known.lists is not None:
-        chunk = max(1, min(chunk, known.lists // (2 * planes * (1 + negative))))
+    places = PLACES if known.lists is None else known.lists // 2
     width = inputs * groups
     # Distances are 32-bit numbers, and the walk over the windows goes one step past the last.
     reach = [extent[i] + 2 * padding[i] + stride[i] + dilation[i] for i in range(2)]
@@ -315,8 +315,7 @@ def _synapse(known: _Lowering, op: Linear | Conv) -> Synapse:
         raise ProgramError(
             f"{label(op)}: reads values of more than 31 bits, expected at most 31; use program.run, the interpreter"
         )
-    segment = _segment(_largest_chunk(rows, chunk), planes)
-    return Synapse(
+    made = Synapse(
         rows,
         inputs,
         out,
@@ -329,15 +328,18 @@ def _synapse(known: _Lowering, op: Linear | Conv) -> Synapse:
         dilation,
         chunk,
         planes,
-        segment,
+        1,
         negative,
-    )
+        max(1, min(chunk, places // (planes * (1 + negative)))),
+    ).sliding(known.rows, places)
+    return replace(made, segment=_segment(_largest_chunk(rows, made.chunk), planes))
 
 
 def _largest_chunk(rows: Int8, chunk: int) -> int:
-    """The largest sum of magnitudes of an output's weights within one chunk."""
+    """The largest sum of magnitudes of an output's weights in so many rows, wherever they begin."""
     flat = np.abs(rows.astype(np.int64)).reshape(rows.shape[0], -1, rows.shape[-1])
-    return max(int(flat[:, at : at + chunk].sum(axis=1).max()) for at in range(0, flat.shape[1], chunk))
+    sums = np.pad(flat.cumsum(axis=1), ((0, 0), (1, 0), (0, 0)))
+    return int((sums[:, chunk:] - sums[:, :-chunk]).max())
 
 
 def _lives(known: _Lowering, owner: int) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +15,8 @@ NO_LEAK = 255
 LANES = 4
 MAX_ROWS = 256
 HEADER_BYTES = 8
+OFFSETS = 2**16 - 1  # an event's offset, in units of LANES rows
+PLACES = 4096  # of all lists of events together, where nothing else is said
 
 Pair = tuple[int, int]
 Int8 = npt.NDArray[np.int8]
@@ -39,7 +41,10 @@ class Wire:
 
 @dataclass(frozen=True, eq=False)
 class Synapse:
-    """``sl_synapse``; rows are int8 ``[groups, taps, in, padded_out]``."""
+    """``sl_synapse``; rows are int8 ``[groups, taps, in, padded_out]``.
+
+    ``slides`` are the windows of a run at most (1: none share their columns), ``room`` the places of one list.
+    """
 
     rows: Int8
     inputs: int
@@ -55,6 +60,8 @@ class Synapse:
     planes: int
     segment: int
     negative: bool
+    room: int
+    slides: int = 1
 
     @property
     def padded_out(self) -> int:
@@ -81,6 +88,23 @@ class Synapse:
         """Elements of the source from tap to tap."""
         return self._elements(self.dilation)
 
+    def sliding(self, rows: int, places: int) -> Synapse:
+        """The same with windows along a row that share the events of their columns, where two or more can.
+
+        Args:
+            rows: that may be added up at once, at most.
+            places: of all lists together, at most.
+        """
+        (lines, columns), stride = self.kernel, self.stride[1]
+        column, tap = lines * self.inputs, self.inputs * self.padded_out // LANES
+        most = OFFSETS // tap - lines * columns  # columns of a run
+        slides = min(self.outputs[1], (most - columns) // stride + 1)
+        window, room = columns * column, min(places // self.lists, (columns + (slides - 1) * stride) * column)
+        apart = self.groups > 1 or self.dilation[1] > 1 or stride > columns or slides < 2
+        if apart or window > rows or room < window + stride * column:
+            return self
+        return replace(self, chunk=window, room=room, slides=slides)
+
     def _elements(self, distance: Pair) -> Pair:
         return elements(distance, self.extent, self.groups * self.inputs)
 
@@ -95,15 +119,31 @@ class Synapse:
         return self.inputs * self.padded_out // LANES if self.inputs <= self.chunk else 0
 
     @property
+    def line_step(self) -> int:
+        """The same from kernel row to kernel row; 0 where windows share nothing."""
+        return self.kernel[1] * self.tap_step if self.slides > 1 else 0
+
+    @property
+    def fresh(self) -> int:
+        """Rows of the columns that the next window of a run adds; 0 where windows share nothing."""
+        return self.kernel[0] * self.inputs * self.stride[1] if self.slides > 1 else 0
+
+    @property
+    def lists(self) -> int:
+        """Lists of events, one for each digit plane and sign."""
+        return self.planes * (1 + self.negative)
+
+    @property
     def places(self) -> int:
         """Of all lists of events."""
-        return self.chunk * self.planes * (1 + self.negative)
+        return self.room * self.lists
 
     @property
     def scratch(self) -> int:
-        """Bytes for the currents of a position and the events of a chunk."""
+        """Bytes for the currents of a position and the events: ends, starts (or marks of columns) and places."""
         sums = self.padded_out + (self.channels if self.groups > 1 else 0)
-        return 4 * sums + 2 * self.planes * (1 + self.negative) + 2 * self.places
+        starts = self.kernel[1] if self.slides > 1 else 1
+        return 4 * sums + 2 * self.lists * (1 + starts) + 2 * self.places
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,58 +6,54 @@
 #include "gather_dsp.h"
 #else
 
-static void add_rows(const sl_uint16 *list, const sl_uint16 *end, const int8_t *rows, int32_t sums[SL_LANES]) {
-    int32_t a = sums[0], b = sums[1], c = sums[2], d = sums[3];
+/* The sums of a chunk are kept modulo 2^32: they may wrap where nobody proved that they do not. */
+static inline uint32_t modulo(int32_t weight) { return (uint32_t)weight; }
+
+static void add_rows(const sl_uint16 *list, const sl_uint16 *end, const int8_t *rows, uint32_t sums[SL_LANES]) {
+    uint32_t a = sums[0], b = sums[1], c = sums[2], d = sums[3];
     while (list != end) {
         const int8_t *row = rows + ((uint32_t)*list++ << 2);
-        a += row[0];
-        b += row[1];
-        c += row[2];
-        d += row[3];
+        a += modulo(row[0]);
+        b += modulo(row[1]);
+        c += modulo(row[2]);
+        d += modulo(row[3]);
     }
     sums[0] = a, sums[1] = b, sums[2] = c, sums[3] = d;
 }
 
-static void negate(int32_t sums[SL_LANES]) {
-    sums[0] = -sums[0];
-    sums[1] = -sums[1];
-    sums[2] = -sums[2];
-    sums[3] = -sums[3];
+static void negate(uint32_t sums[SL_LANES]) {
+    sums[0] = 0u - sums[0];
+    sums[1] = 0u - sums[1];
+    sums[2] = 0u - sums[2];
+    sums[3] = 0u - sums[3];
 }
 
 void sl_gather(const sl_synapse *synapse, const sl_events *events, const int8_t *rows, sl_int32 *sums, int first) {
-    const uint32_t chunk = synapse->chunk;
-    const uint8_t signs = (uint8_t)(1u + synapse->negative);
-    const sl_uint16 *last_list = events->lists + synapse->places;
-    const sl_uint16 *last_end = events->ends + (signs == 2u ? (uint32_t)synapse->planes << 1 : synapse->planes);
+    const uint32_t count = sl_lists(synapse);
+    const sl_uint16 *const lists = events->lists;
     uint32_t left;
     uint8_t plane;
-    (void)first;
     for (left = synapse->padded_out; left != 0u; left -= SL_LANES) {
-        const sl_uint16 *list = last_list, *end = last_end;
-        int32_t total[SL_LANES] = {0, 0, 0, 0};
+        const sl_uint16 *start = events->starts + count, *end = events->ends + count;
+        uint32_t total[SL_LANES] = {0, 0, 0, 0};
         for (plane = synapse->planes; plane != 0u; plane--) {
             total[0] += total[0];
             total[1] += total[1];
             total[2] += total[2];
             total[3] += total[3];
-            if (signs == 2u) { /* t - w = -(-t + w) */
-                list -= chunk;
-                end--;
-                if (list != events->lists + *end) {
-                    negate(total);
-                    add_rows(list, events->lists + *end, rows, total);
-                    negate(total);
-                }
+            if (synapse->negative != 0u && *--start != *--end) { /* t - w = -(-t + w) */
+                negate(total);
+                add_rows(lists + *start, lists + *end, rows, total);
+                negate(total);
             }
-            list -= chunk;
+            start--;
             end--;
-            add_rows(list, events->lists + *end, rows, total);
+            add_rows(lists + *start, lists + *end, rows, total);
         }
-        sums[0] += total[0];
-        sums[1] += total[1];
-        sums[2] += total[2];
-        sums[3] += total[3];
+        sums[0] = sl_sum(first != 0 ? 0 : sums[0], (int32_t)total[0]);
+        sums[1] = sl_sum(first != 0 ? 0 : sums[1], (int32_t)total[1]);
+        sums[2] = sl_sum(first != 0 ? 0 : sums[2], (int32_t)total[2]);
+        sums[3] = sl_sum(first != 0 ? 0 : sums[3], (int32_t)total[3]);
         sums += SL_LANES;
         rows += SL_LANES;
     }

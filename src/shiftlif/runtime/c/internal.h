@@ -42,12 +42,31 @@ typedef struct sl_memory {
     void *extra; /* what another backend needs, NULL for the portable one */
 } sl_memory;
 
-/* Rows of a chunk whose input has the signed digit +-2^plane, as offsets into the rows in units of SL_LANES. List after
- * list of `chunk` places: plane 0, plane 1 and so on, each followed by that of its negative digits where there are any. */
+/* Rows whose input has the signed digit +-2^plane, as offsets into the rows in units of SL_LANES. List after list of
+ * `room` places: plane 0, plane 1 and so on, each followed by that of its negative digits where there are any. */
 typedef struct sl_events {
     sl_uint16 *lists;
-    sl_uint16 *ends; /* [planes * (1 + negative)]: where the next event of each list goes */
+    sl_uint16 *ends;         /* [lists]: where the next event of each list goes */
+    const sl_uint16 *starts; /* [lists]: the first event that counts */
 } sl_events;
+
+/* Windows along a row that share columns: each column is decoded once, and a window is what lies between the events of
+ * its first column and the last ones. Offsets stay as they are while the rows move under them. */
+typedef struct sl_slide {
+    const sl_synapse *synapse;
+    const uint8_t *source;
+    sl_events events;
+    sl_uint16 *marks, *marks_end; /* [kernel[1]][lists]: the ends before each of the last columns */
+    sl_uint16 *next;              /* mark of the next column */
+    int32_t y, x, at;             /* of the next window's corner, and its element of the source */
+    int32_t column_x, column_at;  /* of the next column */
+    uint32_t back;                /* rows from this window's first column back to the first of the run, in units of SL_LANES */
+    uint32_t left;                /* windows until a new run begins, at most */
+    uint32_t free;                /* rows that every list has places for, at least */
+    uint32_t offset;              /* of the next column's rows */
+    uint32_t channels;
+    uint8_t bytes;
+} sl_slide;
 
 /* How a frame gets onto its wire and how an operation is executed: in portable C, or faster. */
 typedef struct sl_backend {
@@ -55,8 +74,11 @@ typedef struct sl_backend {
     void (*execute)(const sl_memory *memory, const sl_operation *operation);
 } sl_backend;
 
-/* Left shift of a signed number, defined for negative ones too; range analysis excludes overflow. */
+/* Shifts and sums wrap, by way of unsigned numbers, where C leaves signed ones undefined. The range proof says that
+ * those of a compiled program never do; a program that nobody proved computes nonsense then, and nothing worse. */
 static inline int32_t sl_shl(int32_t x, uint8_t shift) { return (int32_t)((uint32_t)x << shift); }
+static inline int32_t sl_sum(int32_t a, int32_t b) { return (int32_t)((uint32_t)a + (uint32_t)b); }
+static inline int32_t sl_difference(int32_t a, int32_t b) { return (int32_t)((uint32_t)a - (uint32_t)b); }
 
 static inline uint8_t *sl_place(const sl_memory *memory, uint16_t wire) {
     return memory->arena + memory->program->wires[wire].offset;
@@ -65,6 +87,9 @@ static inline uint8_t *sl_place(const sl_memory *memory, uint16_t wire) {
 static inline sl_int32 *sl_currents(const sl_memory *memory) {
     return (sl_int32 *)(void *)(memory->arena + memory->program->scratch);
 }
+
+/* How many lists a synapse sorts its events into. */
+static inline uint32_t sl_lists(const sl_synapse *synapse) { return (uint32_t)synapse->planes << synapse->negative; }
 
 /* rows.c: one row of integers of 1, 2 or 4 bytes, as 32-bit numbers. */
 void sl_row_load(sl_int32 *row, const uint8_t *source, uint8_t bytes, uint32_t count);
@@ -75,12 +100,17 @@ void sl_row_add_shifted(sl_int32 *row, const uint8_t *source, uint8_t bytes, uin
 
 /* events.c */
 void sl_events_clear(const sl_synapse *synapse, const sl_events *events);
+uint32_t sl_events_room(const sl_synapse *synapse, const sl_events *events); /* rows that every list has places for */
 uint16_t sl_events_scan(const sl_synapse *synapse, const sl_events *events, const uint8_t *source, uint8_t bytes,
                         uint32_t count, uint16_t offset); /* returns the offset behind the last row */
 
 /* gather.c */
-/* Adds the events' rows to sums; first: sums are 0. */
+/* Adds the events' rows to sums; first: there is nothing in the sums yet. */
 void sl_gather(const sl_synapse *synapse, const sl_events *events, const int8_t *rows, sl_int32 *sums, int first);
+
+/* slide.c */
+void sl_slide_row(sl_slide *slide, int32_t y, int32_t x, int32_t at);
+void sl_slide_window(sl_slide *slide, sl_int32 *sums);
 
 /* synapse.c: the currents of all positions, handed on one position at a time. */
 void sl_synapse_execute(const sl_memory *memory, const sl_operation *operation);

@@ -2,35 +2,38 @@
 #include "internal.h"
 
 static inline int32_t leaked(int32_t v, uint8_t shift) {
-    /* The right shift of a negative number rounds down on every compiler this is tested with; v - v is 0. */
+    /* The right shift of a negative number rounds down on every compiler this is tested with; v - v is 0. What is
+     * taken away has the sign of v and is no larger: this cannot wrap. */
     return shift == SL_NO_LEAK ? v : v - (v >> shift);
 }
 
 /* One loop for each width of a membrane, so that the width is decided once and not per neuron. Most neurons stay below
- * their first threshold: with `quiet` that costs one comparison, a letter of 0 and nothing to reset. */
-#define SL_FIRE(type)                                                                                          \
+ * their first threshold: that costs one comparison, a letter of 0 and nothing to reset. `plain` is a constant: the lowest
+ * letter is 0, and the reset is soft. */
+#define SL_FIRE(type, plain)                                                                                   \
     do {                                                                                                       \
         type *membrane = (type *)(void *)membranes;                                                            \
-        const int8_t *end = letters + neuron->channels;                                                        \
+        const int8_t *const end = letters + neuron->channels;                                                  \
         while (letters != end) {                                                                               \
-            int32_t v = leaked(*membrane, leak) + (sl_shl(*currents++, shift) + *bias++);                      \
-            if (quiet && v < *threshold) {                                                                     \
-                *letters++ = 0;                                                                                \
-            } else {                                                                                           \
-                uint32_t k = 0;                                                                                \
+            int32_t v = sl_sum(leaked(*membrane, leak), sl_sum(sl_shl(*currents++, shift), *bias++));          \
+            int8_t letter = 0;                                                                                 \
+            if (!(plain) || v >= *threshold) {                                                                 \
+                uint32_t k = (plain) ? 1u : 0u;                                                                \
                 while (k < levels && v >= threshold[k]) {                                                      \
                     k++;                                                                                       \
                 }                                                                                              \
-                *letters = neuron->letters[k];                                                                 \
-                if (!hard) {                                                                                   \
-                    v -= reset[k];                                                                             \
-                } else if (*letters != 0) {                                                                    \
+                letter = neuron->letters[k];                                                                   \
+                if ((plain) || reset != NULL) {                                                                \
+                    v = sl_difference(v, reset[k]);                                                            \
+                } else if (letter != 0) {                                                                      \
                     v = 0;                                                                                     \
                 }                                                                                              \
-                letters++;                                                                                     \
             }                                                                                                  \
+            *letters++ = letter;                                                                               \
             threshold += levels;                                                                               \
-            reset += reset_step;                                                                               \
+            if ((plain) || reset != NULL) {                                                                    \
+                reset += levels + 1u;                                                                          \
+            }                                                                                                  \
             *membrane++ = (type)v;                                                                             \
         }                                                                                                      \
     } while (0)
@@ -38,16 +41,19 @@ static inline int32_t leaked(int32_t v, uint8_t shift) {
 void sl_neuron_fire(const sl_neuron *neuron, const sl_int32 *currents, uint8_t *membranes, int8_t *letters) {
     const int32_t *bias = neuron->bias;
     const int32_t *threshold = neuron->thresholds;
-    const int hard = neuron->resets == NULL;
-    const int32_t *reset = hard ? threshold : neuron->resets; /* a hard reset never looks at it */
+    const int32_t *reset = neuron->resets; /* NULL: hard */
     const uint32_t levels = neuron->levels;
     const uint8_t shift = neuron->shift, leak = neuron->leak_shift;
-    const uint32_t reset_step = hard ? 0u : levels + 1u;
-    const int quiet = neuron->letters[0] == 0;
-    if (neuron->bytes == 2u) {
-        SL_FIRE(sl_int16);
+    if (neuron->letters[0] != 0 || reset == NULL) {
+        if (neuron->bytes == 2u) {
+            SL_FIRE(sl_int16, 0);
+        } else {
+            SL_FIRE(sl_int32, 0);
+        }
+    } else if (neuron->bytes == 2u) {
+        SL_FIRE(sl_int16, 1);
     } else {
-        SL_FIRE(sl_int32);
+        SL_FIRE(sl_int32, 1);
     }
 }
 
@@ -77,6 +83,6 @@ void sl_readout_add(const sl_readout *readout, const sl_int32 *currents, uint8_t
     sl_int32 *sums = (sl_int32 *)(void *)(state + readout->membrane);
     uint32_t c;
     for (c = 0; c < readout->channels; c++) {
-        sums[c] += sl_shl(currents[c], readout->shift) + readout->bias[c];
+        sums[c] = sl_sum(sums[c], sl_sum(sl_shl(currents[c], readout->shift), readout->bias[c]));
     }
 }

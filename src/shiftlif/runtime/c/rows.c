@@ -31,7 +31,7 @@ void sl_row_load(sl_int32 *row, const uint8_t *source, uint8_t bytes, uint32_t c
 }
 
 void sl_row_add(sl_int32 *row, const uint8_t *source, uint8_t bytes, uint32_t count) {
-    SL_FOR_EACH(bytes, source, count, row[i] += n);
+    SL_FOR_EACH(bytes, source, count, row[i] = sl_sum(row[i], n));
 }
 
 void sl_row_max(sl_int32 *row, const uint8_t *source, uint8_t bytes, uint32_t count) {
@@ -39,7 +39,7 @@ void sl_row_max(sl_int32 *row, const uint8_t *source, uint8_t bytes, uint32_t co
 }
 
 void sl_row_add_shifted(sl_int32 *row, const uint8_t *source, uint8_t bytes, uint32_t count, uint8_t shift) {
-    SL_FOR_EACH(bytes, source, count, row[i] += sl_shl(n, shift));
+    SL_FOR_EACH(bytes, source, count, row[i] = sl_sum(row[i], sl_shl(n, shift)));
 }
 
 void sl_row_store(uint8_t *target, const sl_int32 *row, uint8_t bytes, uint32_t count) {

@@ -6,17 +6,17 @@
 /* [rows][columns] to [columns][rows], of numbers of 1, 2 or 4 bytes. */
 static void transpose(uint8_t *target, const uint8_t *source, uint8_t bytes, uint32_t rows, uint32_t columns) {
     const uint32_t pitch = rows << (bytes >> 1);
-    uint32_t r, c, b;
+    uint32_t r, c, b, first = 0;
     for (r = 0; r < rows; r++) {
-        uint8_t *to = target;
+        uint32_t to = first; /* an offset: the last move leads out of the target */
         for (c = 0; c < columns; c++) {
             for (b = 0; b < bytes; b++) {
-                to[b] = *source++;
+                target[to + b] = *source++;
             }
             to += pitch;
             SL_OPAQUE(source);
         }
-        target += bytes;
+        first += bytes;
     }
 }
 

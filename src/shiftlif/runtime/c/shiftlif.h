@@ -16,10 +16,10 @@
 extern "C" {
 #endif
 
-#define SL_ABI 1u       /* of the structures below; sl_validate refuses others */
+#define SL_ABI 2u       /* of the structures below; sl_validate refuses others */
 #define SL_LANES 4u     /* rows of weights are padded to a multiple of it */
 #define SL_MAX_PLANES 31u
-#define SL_MAX_ROWS 256u /* in one chunk: 256 * 127 fits 16 bits, so the sum of a digit plane cannot overflow */
+#define SL_MAX_ROWS 256u /* added up at once: 256 * 127 fits 16 bits, so the sum of a digit plane cannot overflow */
 #define SL_NO_LEAK 255u
 #define SL_NONE 0xFFFFu
 
@@ -72,8 +72,12 @@ typedef struct sl_synapse {
     uint32_t tap_move[2];  /* source, from tap to tap: dilation * axis step */
     uint32_t group_rows;   /* rows, from group to group */
     uint16_t tap_step;     /* rows, from tap to tap, in units of SL_LANES; 0 where a tap is larger than a chunk */
-    uint16_t places;       /* of the lists of events: chunk * planes * (1 + negative) */
-    uint16_t chunk;        /* rows that are added up before a flush, at most SL_MAX_ROWS */
+    uint16_t line_step;    /* the same from kernel row to kernel row, where windows share columns; else 0 */
+    uint16_t places;       /* of the lists of events: room * planes * (1 + negative) */
+    uint16_t room;         /* places of one list */
+    uint16_t chunk;        /* rows that are added up at most before a flush, at most SL_MAX_ROWS */
+    uint16_t slides;       /* windows of a run at most, which share the events of their columns; 1: each is decoded alone */
+    uint16_t fresh;        /* rows of the columns that the next window of a run adds; 0 where slides is 1 */
     uint8_t planes;        /* signed digits of the largest input, 1 to SL_MAX_PLANES */
     uint8_t segment;       /* digits that can be summed up in 16 bits within a chunk, proven; at least 1 */
     uint8_t negative;      /* 1: digits may be negative */

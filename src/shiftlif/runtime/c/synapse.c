@@ -9,7 +9,8 @@ typedef struct walk {
     sl_events events;
     sl_int32 *sums; /* of one group */
     const int8_t *base;
-    uint32_t left; /* rows until the chunk is full */
+    uint32_t left; /* rows that every list has places for, at least */
+    uint32_t rest; /* rows of the chunk beyond these */
     uint32_t step; /* from row to row in units of SL_LANES */
     uint16_t offset;
     int first; /* nothing has been added to the sums yet */
@@ -19,6 +20,27 @@ static void flush(walk *w) {
     sl_gather(w->synapse, &w->events, w->base, w->sums, w->first);
     w->first = 0;
     sl_events_clear(w->synapse, &w->events);
+}
+
+/* Takes so many of the chunk's rows as the lists have room for. */
+static void take(walk *w, uint32_t room) {
+    w->left = room < w->rest ? room : w->rest;
+    w->rest -= w->left;
+}
+
+/* Most lists stay far from full. Only when one is nearly so, or the chunk at its end, are their rows added up. */
+static void make_room(walk *w) {
+    const sl_synapse *s = w->synapse;
+    const uint32_t room = w->rest != 0u ? sl_events_room(s, &w->events) : 0u;
+    if (room > (uint32_t)(s->room >> 2)) {
+        take(w, room);
+        return;
+    }
+    flush(w);
+    w->base += (uint32_t)w->offset << 2;
+    w->offset = 0;
+    w->rest = s->chunk;
+    take(w, s->room);
 }
 
 /* The next tap's rows: read from source, or passed over where it is NULL (padding). A chunk may end within them. */
@@ -42,10 +64,7 @@ static void tap_rows(walk *w, const uint8_t *source, uint8_t bytes) {
         count -= part;
         w->left -= part;
         if (w->left == 0u) {
-            flush(w);
-            w->base += (uint32_t)w->offset << 2;
-            w->offset = 0;
-            w->left = s->chunk;
+            make_room(w);
         }
     }
 }
@@ -66,7 +85,7 @@ static void window_sums(walk *w, const uint8_t *source, uint8_t bytes, int32_t y
         row_y += (int32_t)s->dilation[0];
         row_at += (int32_t)s->tap_move[0];
     }
-    if (w->left != s->chunk) {
+    if (w->offset != 0u || w->first != 0) {
         flush(w);
     }
 }
@@ -77,10 +96,10 @@ static void position_currents(walk *w, const uint8_t *source, uint8_t bytes, int
     const int8_t *rows = s->rows;
     uint32_t group;
     for (group = 0; group < s->groups; group++) {
-        memset(w->sums, 0, (size_t)s->padded_out << 2);
         w->base = rows;
         w->offset = 0;
-        w->left = s->chunk;
+        w->rest = s->chunk;
+        take(w, s->room);
         w->first = 1;
         window_sums(w, source, bytes, y, x, origin);
         if (currents != w->sums) {
@@ -101,7 +120,9 @@ void sl_synapse_execute(const sl_memory *memory, const sl_operation *operation) 
     uint32_t target_row = 0, membrane_row = 0, i, j, channels;
     int32_t y, x, row_at;
     uint8_t bytes = 4;
+    sl_uint16 *marks;
     walk w;
+    sl_slide slide;
 
     if (operation->neuron != NULL) {
         channels = operation->neuron->channels;
@@ -112,9 +133,27 @@ void sl_synapse_execute(const sl_memory *memory, const sl_operation *operation) 
     /* One group is summed where its currents are wanted, several beside it. */
     w.sums = s->groups == 1u ? currents : currents + channels;
     w.events.ends = (sl_uint16 *)(void *)(w.sums + s->padded_out);
-    w.events.lists = w.events.ends + (s->negative != 0u ? (uint32_t)s->planes << 1 : s->planes);
+    marks = w.events.ends + sl_lists(s);
     w.step = s->padded_out >> 2;
-    sl_events_clear(s, &w.events);
+    if (s->slides > 1u) {
+        slide.synapse = s;
+        slide.source = source;
+        slide.bytes = from->bytes;
+        slide.channels = from->channels;
+        slide.marks = marks;
+        slide.marks_end = marks;
+        for (i = s->kernel[1]; i != 0u; i--) {
+            slide.marks_end += sl_lists(s);
+            SL_OPAQUE(slide.marks_end);
+        }
+        slide.events.ends = w.events.ends;
+        slide.events.lists = slide.marks_end;
+    } else {
+        w.events.starts = marks;
+        w.events.lists = marks + sl_lists(s);
+        sl_events_clear(s, &w.events);
+        memcpy(marks, w.events.ends, (size_t)sl_lists(s) << 1);
+    }
 
     if (operation->target != SL_NONE) {
         const sl_wire *to = &memory->program->wires[operation->target];
@@ -131,8 +170,15 @@ void sl_synapse_execute(const sl_memory *memory, const sl_operation *operation) 
     for (i = 0; i < s->outputs[0]; i++) {
         int32_t at = row_at;
         x = -(int32_t)s->padding[1];
+        if (s->slides > 1u) {
+            sl_slide_row(&slide, y, x, at);
+        }
         for (j = 0; j < s->outputs[1]; j++) {
-            position_currents(&w, source, from->bytes, y, x, at, currents);
+            if (s->slides > 1u) {
+                sl_slide_window(&slide, currents);
+            } else {
+                position_currents(&w, source, from->bytes, y, x, at, currents);
+            }
             if (operation->neuron != NULL) {
                 sl_neuron_fire(operation->neuron, currents, membranes, (int8_t *)target);
                 membranes += membrane_row;

@@ -37,16 +37,27 @@ static int walk_good(const sl_synapse *s, uint64_t channels) {
     return rows * s->extent[1] * channels + columns * channels < (1u << 31);
 }
 
+/* Windows that share columns: the lists have places for one at least, and every offset fits 16 bits. */
+static int run_good(const sl_synapse *s) {
+    const uint64_t columns = s->kernel[1] + ((uint64_t)s->slides - 1u) * s->stride[1];
+    const uint64_t column = (uint64_t)s->kernel[0] * s->in; /* rows */
+    return s->groups == 1u && s->dilation[1] == 1u && s->stride[1] <= s->kernel[1] && s->tap_step != 0u &&
+           s->chunk == column * s->kernel[1] && s->fresh == column * s->stride[1] && s->room >= s->chunk &&
+           s->line_step == (uint64_t)s->kernel[1] * s->tap_step &&
+           columns * s->tap_step + (uint64_t)s->kernel[0] * s->line_step <= 65535u;
+}
+
 static int synapse_good(const sl_program *p, const sl_synapse *s, const sl_wire *from) {
     const uint64_t channels = (uint64_t)s->groups * s->out;
+    const uint64_t steps = (uint64_t)s->in * (s->padded_out / SL_LANES); /* of a tap's rows, in units of SL_LANES */
     uint64_t taps, lists;
     int axis;
     if (s->rows == NULL || s->in == 0u || s->out == 0u || s->groups == 0u || s->padded_out < s->out ||
         (s->padded_out & (SL_LANES - 1u)) != 0u || s->padded_out - s->out >= SL_LANES || channels >= (1u << 24) ||
-        s->planes == 0u || s->planes > SL_MAX_PLANES || s->chunk == 0u || s->chunk > SL_MAX_ROWS || s->segment == 0u || s->segment > s->planes ||
+        s->planes == 0u || s->planes > SL_MAX_PLANES || s->chunk == 0u || s->chunk > SL_MAX_ROWS || s->room == 0u || s->slides == 0u || s->segment == 0u || s->segment > s->planes ||
         s->negative > 1u || ((uintptr_t)s->rows & 3u) != 0u ||
-        s->places != (uint64_t)s->chunk * s->planes * (1u + s->negative) ||
-        (s->tap_step != 0u && s->tap_step != (uint64_t)s->in * (s->padded_out / SL_LANES)) || (uint64_t)s->chunk * (s->padded_out / SL_LANES) > 65535u) {
+        s->places != (uint64_t)s->room * s->planes * (1u + s->negative) ||
+        (s->tap_step != 0u && s->tap_step != steps)) {
         return 0;
     }
     for (axis = 0; axis < 2; axis++) {
@@ -57,14 +68,19 @@ static int synapse_good(const sl_program *p, const sl_synapse *s, const sl_wire 
     }
     taps = (uint64_t)s->kernel[0] * s->kernel[1];
     if ((uint64_t)s->in * s->groups != from->channels || (uint64_t)s->extent[0] * s->extent[1] != from->positions ||
-        taps * s->in >= (1u << 28) || taps * s->in * s->padded_out != s->group_rows || s->group_rows >= (1u << 28) ||
-        !walk_good(s, from->channels) || !moves_good(s->extent, from->channels, s->stride, s->move) ||
+        !walk_good(s, from->channels) || taps * s->in >= (1u << 28) || /* the walk bounds both kernels: no wrap */
+        taps * s->in * s->padded_out != s->group_rows || s->group_rows >= (1u << 28) ||
+        !moves_good(s->extent, from->channels, s->stride, s->move) ||
         !moves_good(s->extent, from->channels, s->padding, s->back) ||
         !moves_good(s->extent, from->channels, s->dilation, s->tap_move)) {
         return 0;
     }
-    /* ends and places of every list, 2 bytes each */
-    lists = (uint64_t)s->planes * (1u + s->negative) * (1u + (uint64_t)s->chunk) * 2u;
+    if (s->slides > 1u ? !run_good(s)
+                       : (uint64_t)s->chunk * (s->padded_out / SL_LANES) > 65535u || s->line_step != 0u || s->fresh != 0u) {
+        return 0;
+    }
+    /* ends, starts and places of every list, 2 bytes each */
+    lists = (uint64_t)s->planes * (1u + s->negative) * (1u + (s->slides > 1u ? s->kernel[1] : 1u) + (uint64_t)s->room) * 2u;
     return scratch_good(p, 4u * (s->padded_out + (s->groups > 1u ? channels : 0u)) + lists);
 }
 

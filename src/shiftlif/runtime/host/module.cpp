@@ -1,16 +1,15 @@
 // The C runtime for Python: holds a program's structures, memory for calls, and lets several threads share a batch.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
-#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cstring>
-#include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -18,39 +17,17 @@
 #include <vector>
 
 #include "host.hpp"
+#include "tables.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
 
 namespace {
 
+using shiftlif::require;
 using Frames = nb::ndarray<const int8_t, nb::c_contig, nb::device::cpu>;
 using States = nb::ndarray<uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-using Logits = nb::ndarray<int32_t, nb::numpy, nb::ndim<2>, nb::c_contig>;
-
-const char *text_of(sl_status status) {
-    static const char *const texts[] = {"ok", "null pointer", "other ABI", "invalid program", "buffer too small or not aligned",
-                                        "state of another program", "too many steps"};
-    return status >= 0 && status < static_cast<int>(std::size(texts)) ? texts[status] : "unknown status";
-}
-
-void require(sl_status status) {
-    if (status != SL_OK) throw std::invalid_argument(std::string("runtime: ") + text_of(status));
-}
-
-template <class T> T get(const nb::object &from, const char *name) {
-    try {
-        return nb::cast<T>(from.attr(name));
-    } catch (const nb::cast_error &) {
-        throw std::invalid_argument(std::string("runtime: ") + name + " does not fit its type");
-    }
-}
-
-void get_pair(uint32_t (&to)[2], const nb::object &from, const char *name) {
-    const auto pair = get<std::pair<uint32_t, uint32_t>>(from, name);
-    to[0] = pair.first;
-    to[1] = pair.second;
-}
+using Logits = nb::ndarray<int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
 // What a recording of one operation is written to: [T, B, positions * channels].
 struct Tape {
@@ -61,32 +38,14 @@ struct Tape {
 
 class Program {
   public:
-    Program(const nb::object &plan, const nb::tuple &shape, const std::string &path) {
+    Program(const nb::object &plan, const nb::tuple &shape, const std::string &path) : tables_(plan) {
         for (nb::handle extent : shape) shape_.push_back(nb::cast<size_t>(extent));
-        for (nb::handle item : get<nb::tuple>(plan, "wires")) {
-            const nb::object w = nb::borrow(item);
-            wires_.push_back({get<uint32_t>(w, "offset"), get<uint32_t>(w, "positions"), get<uint32_t>(w, "channels"),
-                              get<uint8_t>(w, "bytes")});
-        }
-        for (nb::handle item : get<nb::tuple>(plan, "steps")) operations_.push_back(operation(nb::borrow(item)));
-        program_.abi = SL_ABI;
-        program_.identity = get<uint32_t>(plan, "identity");
-        program_.wires = wires_.data();
-        program_.operations = operations_.data();
-        program_.wire_count = static_cast<uint16_t>(wires_.size());
-        program_.operation_count = static_cast<uint16_t>(operations_.size());
-        program_.input = 0;
-        program_.classes = get<uint16_t>(plan, "classes");
-        program_.state_size = get<uint32_t>(plan, "state_size");
-        program_.arena_size = get<uint32_t>(plan, "arena_size");
-        program_.scratch = get<uint32_t>(plan, "scratch");
-        program_.scores = get<uint32_t>(plan, "scores");
-        program_.steps = get<uint32_t>(plan, "time_steps");
-        program_.max_steps = get<uint32_t>(plan, "max_steps");
-        uint16_t where = 0;
-        const sl_status status = sl_validate(&program_, &where);
-        if (status != SL_OK)
-            throw std::invalid_argument(std::string("runtime: ") + text_of(status) + " at operation " + std::to_string(where));
+        const nb::module_ numpy = nb::module_::import_("numpy");
+        empty_ = numpy.attr("empty");
+        int32_ = numpy.attr("dtype")("int32");
+        for (uint16_t i = 0; i < program_.operation_count; i++)
+            if (const sl_synapse *s = program_.operations[i].synapse; s != nullptr)
+                products_ += static_cast<uint64_t>(s->group_rows) * s->groups * s->outputs[0] * s->outputs[1];
         use(path);
     }
 
@@ -104,7 +63,7 @@ class Program {
     // One step for a stream, or all steps of an inference; states are changed in place.
     void run(const Frames &frames, States &states, uint32_t steps, bool sequence, uint32_t threads, nb::object record) {
         const size_t batch = states.shape(0);
-        const size_t frame = static_cast<size_t>(wires_[0].positions) * wires_[0].channels;
+        const size_t frame = static_cast<size_t>(program_.wires[0].positions) * program_.wires[0].channels;
         if (states.shape(1) != program_.state_size || frames.size() != frame * batch * (sequence ? steps : 1))
             throw std::invalid_argument("runtime: frames or states do not fit the program");
         std::vector<Tape> tapes = tapes_of(record, steps, batch);
@@ -114,9 +73,15 @@ class Program {
         advance(x, state, batch, frame, steps, sequence, threads, tapes);
     }
 
-    // From fresh states; the sums of the read-out [B, classes]. The shortest way from an array to answers: frames
-    // [B, *shape] for `steps` steps (0: the program's own), or [T, B, *shape]. Throws where the shape is another.
-    Logits logits(const Frames &frames, uint32_t steps, uint32_t threads) {
+    // How frames are to be read.
+    struct Shown {
+        size_t batch;
+        uint32_t steps;
+        bool sequence;
+    };
+
+    // Frames [B, *shape] for `steps` steps (0: the program's own), or [T, B, *shape]. Throws where the shape is another.
+    Shown shown(const Frames &frames, uint32_t steps) const {
         const size_t rank = shape_.size(), axes = frames.ndim();
         bool fits = axes == rank + 1 || axes == rank + 2;
         for (size_t i = 0; fits && i < rank; i++) fits = frames.shape(axes - rank + i) == shape_[i];
@@ -124,34 +89,13 @@ class Program {
         const bool sequence = axes == rank + 2;
         if (sequence && steps == 0) steps = static_cast<uint32_t>(frames.shape(0));
         if (sequence && steps != frames.shape(0)) throw std::invalid_argument("runtime: not one frame per step");
-        if (steps == 0) steps = program_.steps;
-        const size_t frame = static_cast<size_t>(wires_[0].positions) * wires_[0].channels;
-        const size_t batch = frames.shape(sequence ? 1 : 0);
-        const size_t classes = program_.classes;
-        auto *sums = new int32_t[batch * classes];
-        nb::capsule owner(sums, [](void *p) noexcept { delete[] static_cast<int32_t *>(p); });
-        const int8_t *x = frames.data();
-        {
-            nb::gil_scoped_release release;
-            share(batch, threads, [&](size_t from, size_t to) {
-                Lease lease(*this);
-                for (size_t b = from; b < to; b++) {
-                    require(sl_reset(&program_, lease.state(), program_.state_size));
-                    one(lease, x, lease.state(), b, batch, frame, steps, sequence, {});
-                    std::memcpy(sums + b * classes, sl_scores(&program_, lease.state()), classes * 4);
-                }
-            });
-        }
-        return Logits(sums, {batch, classes}, owner);
+        return {frames.shape(sequence ? 1 : 0), steps == 0 ? program_.steps : steps, sequence};
     }
 
-    void reset(States &states) {
-        if (states.shape(1) != program_.state_size) throw std::invalid_argument("runtime: states do not fit the program");
-        for (size_t b = 0; b < states.shape(0); b++)
-            require(sl_reset(&program_, states.data() + b * program_.state_size, program_.state_size));
-    }
+    // A new array for the sums of a batch. NumPy's own, since making one of foreign memory takes it longer than a small
+    // program takes to run.
+    nb::object empty(size_t batch) const { return empty_(nb::make_tuple(batch, program_.classes), int32_); }
 
-  private:
     struct Memory {
         std::vector<uint32_t> arena, state;
         shiftlif::Memory host;
@@ -185,6 +129,52 @@ class Program {
         std::unique_ptr<Memory> memory_;
     };
 
+    // Without the interpreter lock, where the work is longer than giving it up and taking it back (a microsecond or so).
+    class Unlocked {
+      public:
+        Unlocked(const Program &program, const Shown &shown) {
+            if (program.products_ * shown.steps * shown.batch >= 65536) release_.emplace();
+        }
+
+      private:
+        std::optional<nb::gil_scoped_release> release_;
+    };
+
+    // From fresh states; the sums of the read-out [B, classes].
+    void infer(const int8_t *x, const Shown &shown, uint32_t threads, int32_t *sums) {
+        const Unlocked unlocked(*this, shown);
+        share(shown.batch, threads, [&](size_t from, size_t to) {
+            Lease lease(*this);
+            infer(lease, x, shown, from, to, sums);
+        });
+    }
+
+    // Samples from..to of a batch, in this thread.
+    void infer(Lease &lease, const int8_t *x, const Shown &shown, size_t from, size_t to, int32_t *sums) {
+        const size_t frame = static_cast<size_t>(program_.wires[0].positions) * program_.wires[0].channels;
+        const size_t classes = program_.classes;
+        for (size_t b = from; b < to; b++) {
+            require(sl_reset(&program_, lease.state(), program_.state_size));
+            one(lease, x, lease.state(), b, shown.batch, frame, shown.steps, shown.sequence, {});
+            std::memcpy(sums + b * classes, sl_scores(&program_, lease.state()), classes * 4);
+        }
+    }
+
+    // The shortest way from an array to answers.
+    nb::object logits(const Frames &frames, uint32_t steps, uint32_t threads) {
+        const Shown how = shown(frames, steps);
+        nb::object made = empty(how.batch);
+        infer(frames.data(), how, threads, nb::cast<Logits>(made, false).data());
+        return made;
+    }
+
+    void reset(States &states) {
+        if (states.shape(1) != program_.state_size) throw std::invalid_argument("runtime: states do not fit the program");
+        for (size_t b = 0; b < states.shape(0); b++)
+            require(sl_reset(&program_, states.data() + b * program_.state_size, program_.state_size));
+    }
+
+  private:
     struct Recording {
         const Program *program;
         const std::vector<Tape> *tapes;
@@ -195,7 +185,7 @@ class Program {
         auto *r = static_cast<Recording *>(context);
         for (const Tape &tape : *r->tapes) {
             if (tape.operation != operation) continue;
-            const sl_operation &op = r->program->operations_[operation];
+            const sl_operation &op = r->program->program_.operations[operation];
             const bool readout = op.readout != nullptr;
             const size_t size = readout ? op.readout->channels : static_cast<size_t>(op.neuron->channels) * op.neuron->positions;
             const size_t at = (r->step * r->batch + r->sample) * size;
@@ -265,7 +255,8 @@ class Program {
         for (nb::handle item : nb::cast<nb::list>(record)) {
             const auto entry = nb::cast<nb::tuple>(item);
             const auto index = nb::cast<uint16_t>(entry[0]);
-            const sl_operation &op = operations_.at(index);
+            if (index >= program_.operation_count) throw std::invalid_argument("runtime: no such operation");
+            const sl_operation &op = program_.operations[index];
             if (op.neuron == nullptr && op.readout == nullptr) throw std::invalid_argument("runtime: nothing to record there");
             const size_t size = op.neuron != nullptr ? static_cast<size_t>(op.neuron->channels) * op.neuron->positions
                                                      : static_cast<size_t>(op.readout->channels);
@@ -283,106 +274,50 @@ class Program {
         return tapes;
     }
 
-    template <class T> const T *keep(const nb::object &from, const char *name, size_t expected) {
-        auto array = get<nb::ndarray<const T, nb::c_contig, nb::device::cpu>>(from, name);
-        if (array.size() != expected) throw std::invalid_argument(std::string("runtime: ") + name + " has another size");
-        kept_.push_back(nb::cast(array));
-        return array.data();
-    }
-
-    sl_operation operation(const nb::object &step) {
-        sl_operation op{};
-        op.kind = get<uint8_t>(step, "kind");
-        op.is_static = get<bool>(step, "is_static");
-        op.shift = get<uint8_t>(step, "shift");
-        op.other_shift = get<uint8_t>(step, "other_shift");
-        op.source = get<uint16_t>(step, "source");
-        op.other = get<uint16_t>(step, "other");
-        op.target = get<uint16_t>(step, "target");
-        if (const nb::object s = step.attr("synapse"); !s.is_none()) op.synapse = &synapses_.emplace_back(synapse(s));
-        if (const nb::object n = step.attr("neuron"); !n.is_none()) op.neuron = &neurons_.emplace_back(neuron(n));
-        if (const nb::object r = step.attr("readout"); !r.is_none()) op.readout = &readouts_.emplace_back(readout(r));
-        if (const nb::object w = step.attr("window"); !w.is_none()) op.window = &windows_.emplace_back(window(w));
-        return op;
-    }
-
-    sl_synapse synapse(const nb::object &s) {
-        sl_synapse to{};
-        to.in = get<uint32_t>(s, "inputs");
-        to.out = get<uint32_t>(s, "outputs_per_group");
-        to.padded_out = get<uint32_t>(s, "padded_out");
-        to.groups = get<uint32_t>(s, "groups");
-        get_pair(to.extent, s, "extent");
-        get_pair(to.outputs, s, "outputs");
-        get_pair(to.kernel, s, "kernel");
-        get_pair(to.stride, s, "stride");
-        get_pair(to.padding, s, "padding");
-        get_pair(to.dilation, s, "dilation");
-        get_pair(to.move, s, "move");
-        get_pair(to.back, s, "back");
-        get_pair(to.tap_move, s, "tap_move");
-        const size_t rows = static_cast<size_t>(to.kernel[0]) * to.kernel[1] * to.in * to.padded_out;
-        to.group_rows = static_cast<uint32_t>(rows);
-        to.chunk = get<uint16_t>(s, "chunk");
-        to.planes = get<uint8_t>(s, "planes");
-        to.segment = get<uint8_t>(s, "segment");
-        to.negative = get<bool>(s, "negative");
-        to.tap_step = get<uint16_t>(s, "tap_step");
-        to.places = get<uint16_t>(s, "places");
-        to.rows = keep<int8_t>(s, "rows", rows * to.groups);
-        return to;
-    }
-
-    sl_neuron neuron(const nb::object &n) {
-        sl_neuron to{};
-        to.channels = get<uint32_t>(n, "channels");
-        to.positions = get<uint32_t>(n, "positions");
-        to.membrane = get<uint32_t>(n, "membrane");
-        to.levels = get<uint8_t>(n, "levels");
-        to.leak_shift = get<uint8_t>(n, "leak_shift");
-        to.shift = get<uint8_t>(n, "shift");
-        to.bytes = get<uint8_t>(n, "bytes");
-        const size_t channels = to.channels, levels = to.levels;
-        to.bias = keep<int32_t>(n, "bias", channels);
-        to.thresholds = keep<int32_t>(n, "thresholds", channels * levels);
-        to.resets = n.attr("resets").is_none() ? nullptr : keep<int32_t>(n, "resets", channels * (levels + 1));
-        to.letters = keep<int8_t>(n, "letters", levels + 1);
-        return to;
-    }
-
-    sl_readout readout(const nb::object &r) {
-        sl_readout to{};
-        to.channels = get<uint32_t>(r, "channels");
-        to.membrane = get<uint32_t>(r, "membrane");
-        to.shift = get<uint8_t>(r, "shift");
-        to.bias = keep<int32_t>(r, "bias", to.channels);
-        return to;
-    }
-
-    static sl_window window(const nb::object &w) {
-        sl_window to{};
-        get_pair(to.extent, w, "extent");
-        get_pair(to.outputs, w, "outputs");
-        get_pair(to.kernel, w, "kernel");
-        get_pair(to.stride, w, "stride");
-        get_pair(to.move, w, "move");
-        get_pair(to.tap_move, w, "tap_move");
-        return to;
-    }
-
-    sl_program program_{};
-    std::vector<size_t> shape_;  // of a frame
-    std::vector<sl_wire> wires_;
-    std::vector<sl_operation> operations_;
-    std::deque<sl_synapse> synapses_;  // a deque: pointers to its elements stay good
-    std::deque<sl_neuron> neurons_;
-    std::deque<sl_readout> readouts_;
-    std::deque<sl_window> windows_;
-    std::vector<nb::object> kept_;  // the arrays that those point into
+    const shiftlif::Tables tables_;
+    const sl_program &program_ = tables_.program();
+    std::vector<size_t> shape_;   // of a frame
+    uint64_t products_ = 0;       // weights times positions: what a step takes at most
+    nb::object empty_, int32_;    // numpy.empty and its dtype
     std::unique_ptr<shiftlif::Plan> plan_;
     std::vector<std::unique_ptr<Memory>> free_;
     std::mutex mutex_;
     std::string path_ = "portable";
+};
+
+// A program with an array of frames that stays where it is: what a call needs is looked at once, when it is made.
+class Bound {
+  public:
+    Bound(Program &program, Frames frames, uint32_t steps, uint32_t threads)
+        : program_(program), frames_(std::move(frames)), shown_(program.shown(frames_, steps)), threads_(threads),
+          made_(program.empty(shown_.batch)), sums_(nb::cast<Logits>(made_, false).data()), lease_(program) {}
+
+    nb::object call() {
+        if (std::min<size_t>(threads_, shown_.batch) > 1 || busy_.test_and_set(std::memory_order_acquire)) {
+            program_.infer(frames_.data(), shown_, threads_, sums_);  // several threads, of one call or of several
+        } else {
+            const Held held(busy_);
+            const Program::Unlocked unlocked(program_, shown_);
+            program_.infer(lease_, frames_.data(), shown_, 0, shown_.batch, sums_);
+        }
+        return made_;
+    }
+
+  private:
+    Program &program_;
+    const Frames frames_;
+    const Program::Shown shown_;
+    const uint32_t threads_;
+    const nb::object made_;  // the array that every call fills
+    int32_t *const sums_;
+    Program::Lease lease_;  // memory of its own, for one call at a time
+    std::atomic_flag busy_ = ATOMIC_FLAG_INIT;
+
+    struct Held {
+        explicit Held(std::atomic_flag &flag) : flag_(flag) {}
+        ~Held() { flag_.clear(std::memory_order_release); }
+        std::atomic_flag &flag_;
+    };
 };
 
 }  // namespace
@@ -396,5 +331,9 @@ NB_MODULE(_engine, m) {
              "record"_a.none())
         .def("logits", &Program::logits, "frames"_a.noconvert(), "steps"_a, "threads"_a)
         .def("reset", &Program::reset, "states"_a.noconvert());
+    nb::class_<Bound>(m, "Bound")
+        .def(nb::init<Program &, Frames, uint32_t, uint32_t>(), "program"_a, "frames"_a.noconvert(), "steps"_a, "threads"_a,
+             nb::keep_alive<1, 2>())
+        .def("call", &Bound::call);  // a method: calling an instance takes Python twice as long
     m.def("paths", &shiftlif::paths);
 }
