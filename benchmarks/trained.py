@@ -2,7 +2,7 @@
 
     python -m benchmarks.trained [--jobs 2]
 
-trains what is missing (about 15 minutes of two idle cores) and keeps it in runs/benchmarks, where the benchmarks find it;
+trains what is missing (about 15 minutes of two idle cores) and keeps it in runs/benchmarks, where they find it;
 a network whose recipe has changed is trained again.
 """
 
@@ -77,7 +77,12 @@ def train(workers: int, wanted: Sequence[str] | None = None) -> None:
     missing = plan([job for job in some if job.training_key not in trained], trained)
     tasks = [Task(task.job, teaching=True, needs=None if task.teaching else task.needs) for task in missing]
     for outcome in run_tasks(tasks, workers=workers, teachers=KEPT):
-        print(outcome.task.job, outcome.error or f"trained in {outcome.seconds:.0f} s", file=sys.stderr, flush=True)
+        print(
+            outcome.task.job,
+            outcome.error or f"trained in {outcome.seconds:.0f} s",
+            file=sys.stderr,
+            flush=True,
+        )
         if outcome.error:
             raise SystemExit(f"{outcome.task.job} could not be trained")
     for job in some:
@@ -101,7 +106,9 @@ def trained(shape: str, neuron: str, steps: int) -> Trained:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--jobs", type=int, default=2, help="processes at once, of one thread each")
     parser.add_argument("--only", nargs="+", choices=shapes(), metavar="SHAPE", help="such as 'digits dense'")
     arguments = parser.parse_args()
