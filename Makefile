@@ -77,11 +77,13 @@ $(READY): pyproject.toml constraints.txt CMakeLists.txt $(KERNELS)
 	$(BIN)/python -c 'from shiftlif.kernels.cpu import unavailable as why; print(why or "the CPU kernels are built")'
 	touch $@
 
-# The libraries it compares with, and the kernels built in a folder of their own.
+# The libraries it compares with, and the kernels built in a folder of their own. torchvision, which they ask for and the
+# benchmarks do not use, does not fit torch's CPU build, and whatever finds it (torchmetrics) fails to import.
 $(BENCH_VENV)/.ready: pyproject.toml constraints.txt benchmarks/requirements.txt CMakeLists.txt $(KERNELS)
 	test -x $(BENCH_VENV)/bin/python || $(PYTHON) -m venv $(BENCH_VENV)
 	$(BENCH_VENV)/bin/python -m pip install -q -c constraints.txt torch
 	$(BENCH_VENV)/bin/python -m pip install -q -c constraints.txt -r benchmarks/requirements.txt
+	$(BENCH_VENV)/bin/python -m pip uninstall -q -y torchvision
 	$(BENCH_VENV)/bin/python -m pip install -q -c constraints.txt -C build-dir=$(BENCH_VENV)/build -e .
 	$(BENCH_VENV)/bin/python -c 'from shiftlif.kernels.cpu import unavailable as why; assert not why, why'
 	touch $@
