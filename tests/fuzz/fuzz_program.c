@@ -11,6 +11,10 @@ extern const unsigned fuzz_base_count;
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed);
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t most);
+const char *__asan_default_options(void);
+
+/* Memory of programs that are gone is watched, but not so much of it that the bound on memory ends the search. */
+const char *__asan_default_options(void) { return "quarantine_size_mb=16"; }
 
 #define CELLS (1u << 16)    /* of one array */
 #define MEMORY (1u << 18)   /* bytes of arena or state */

@@ -10,7 +10,7 @@ from tests.export.toolchain import need, run
 from .build import COMPILER, RUNTIME, SANITIZERS, build_harness
 
 RUNS = 4000
-OPTIONS = ("-seed=1", "-max_len=512", "-timeout=20", "-rss_limit_mb=1000", "-print_final_stats=1")
+OPTIONS = ("-seed=1", "-max_len=512", "-timeout=20", "-rss_limit_mb=2000", "-print_final_stats=1")
 
 
 def fuzz(folder, runs, runtime=RUNTIME):
