@@ -26,6 +26,7 @@ RECIPE = ROOT / "benchmarks" / "recipes" / "deployed.yaml"
 KEPT = ROOT / "runs" / "benchmarks"
 PROGRAM = "int8.shiftlif"
 SPIKING, OPPONENT = "ShiftLIF", "QuantReLU"
+STEPS = (1, 4)  # of the spiking networks, as in the recipe
 
 
 @dataclass(frozen=True, eq=False)

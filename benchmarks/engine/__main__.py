@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import benchmarks.engine as package
+from benchmarks import pages
 from benchmarks.engine.render import render
 from benchmarks.trained import shapes
 from benchmarks.training_kernels import machine
 from benchmarks.training_kernels.timing import Record
-from shiftlif.program.storage import write_atomically
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results" / "engine.json"
@@ -25,11 +25,6 @@ WORK = ROOT / "runs" / "engine"
 QUICK_RESULTS = WORK / "engine.json"
 TIMEOUT = 1800
 PACKAGES = ("onnx", "onnxruntime", "spikingjelly")
-
-
-def _write(path: Path, document: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, (json.dumps(document, indent=1) + "\n").encode())
 
 
 def _serve(task: Record, out: Path) -> None:
@@ -83,7 +78,7 @@ def measure(path: Path, names: list[str], quick: bool) -> None:
         document["shapes"][name] = {"machine": about, "quick": quick, "seconds": seconds, "records": records}
         order = [shape for shape in shapes() if shape in document["shapes"]]
         document["shapes"] = {shape: document["shapes"][shape] for shape in order}
-        _write(path, document)
+        pages.keep(path, document)
         problems = [record["error"] for record in records if "error" in record]
         print(name, *problems or [f"measured in {seconds} s"], file=sys.stderr, flush=True)
 
@@ -115,10 +110,7 @@ def main() -> None:
             done = [n for n, held in kept.items() if not any("error" in record for record in held["records"])]
             names = [name for name in names if name not in done]
         measure(path, names, options.quick)
-    if not path.exists():
-        parser.error(f"{path} does not exist yet; measure first")
-    write_atomically(path.with_suffix(".md"), render(json.loads(path.read_text())).encode())
-    print(path.with_suffix(".md"))
+    pages.show(path, render, parser)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from benchmarks.engine.names import (
     PLAIN,
 )
 from benchmarks.engine.simulations import simulations, spikingjelly
-from benchmarks.trained import OPPONENT, SPIKING, Trained, trained
+from benchmarks.trained import OPPONENT, SPIKING, STEPS, Trained, trained
 from benchmarks.training_kernels.timing import Record, Run
 from shiftlif.program import measure
 from shiftlif.quantize import absorb
@@ -36,7 +36,6 @@ from shiftlif.training.batches import Data, dequantize
 from shiftlif.training.deployment import integer_answers, prepared_for, strided
 from shiftlif.training.evaluation import predict
 
-STEPS = (1, 4)
 COMPARED = 64  # samples whose every letter and membrane is compared, and whose operations are counted
 CALIBRATED = 512  # training samples
 

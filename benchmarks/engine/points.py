@@ -13,6 +13,7 @@ import torch
 from benchmarks.engine import contenders
 from benchmarks.engine.from_c import FromC
 from benchmarks.engine.names import named
+from benchmarks.trained import STEPS
 from benchmarks.training_kernels.machine import load
 from benchmarks.training_kernels.timing import QUICK, Budget, Record, Run, measure, wall_clock
 
@@ -57,7 +58,7 @@ def run(task: Record, folder: Path) -> Iterator[Record]:
         for steps, net in spiking.items():
             found = net.runs(frames[steps], threads, folder)
             runs |= {named(steps, name): call for name, call in found.items()}
-        runs |= opponent.runs(frames[contenders.STEPS[0]], threads)
+        runs |= opponent.runs(frames[STEPS[0]], threads)
         record: Record = {"batch": batch, "threads": threads, "cores": cores, "load": load()}
         if find_spec("spikingjelly") is None:
             record["absent"] = {"SpikingJelly": "spikingjelly is not installed"}

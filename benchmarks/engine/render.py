@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from benchmarks import pages
 from benchmarks.engine import names
 from benchmarks.engine.targets import (
     Outcome,
@@ -158,25 +159,18 @@ def _failures(document: dict[str, Any]) -> str:
             for name, c in r.get("contenders", {}).items():
                 if reason := c.get("error", c.get("skipped")):
                     counted[f"{shape}, {name}: {reason}"] += 1
-    lines = [f"- {what}" + (f" ({n} times)" if n > 1 else "") for what, n in counted.items()]
-    return "## Not measured\n\n" + "\n".join(lines or ["Nothing failed, nothing was left out."]) + "\n"
+    return pages.not_measured(counted, "times")
 
 
 def _machine(document: dict[str, Any]) -> str:
     """Each machine once, with the shapes that were measured on it."""
-    described: dict[str, list[str]] = {}
+    measured = []
     for shape, held in document["shapes"].items():
-        m = held["machine"]
-        versions = ", ".join(f"{k} {v or 'not installed'}" for k, v in m["versions"].items())
-        caches = ", ".join(f"{k} {v}" for k, v in m["caches"].items())
-        line = f"{m['cpu']}, {m['cores']} cores ({caches}), {m['instruction_set']}, {m['memory']}; {m['system']}; "
-        line += f"python {m['python']}, {versions}; {m['compiler']}; commit {m['commit']}"
         mark = ", **quick run, not a result**" if held["quick"] else ""
-        loads = [str(r["load"]) for r in held["records"] if "load" in r]
-        text = f"{shape} ({m['date']}, {held['seconds']} s, load {' '.join(loads)}{mark})"
-        described.setdefault(line, []).append(text)
-    lines = [f"- {line}: {', '.join(shapes)}" for line, shapes in described.items()]
-    return "## Machine\n\n" + "\n".join(lines) + "\n"
+        loads = " ".join(str(r["load"]) for r in held["records"] if "load" in r)
+        when = f"{shape} ({held['machine']['date']}, {held['seconds']} s, load {loads}{mark})"
+        measured.append((pages.described(held["machine"]), when))
+    return pages.machines(measured)
 
 
 def _settings(document: dict[str, Any]) -> list[tuple[int, int]]:

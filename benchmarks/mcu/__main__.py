@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import benchmarks.mcu as package
+from benchmarks import pages
 from benchmarks.mcu import cores
 from benchmarks.mcu.measure import FULL, QUICK, measure
 from benchmarks.mcu.render import render
 from benchmarks.trained import shapes
-from shiftlif.program.storage import write_atomically
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,8 +38,7 @@ def _measure(path: Path, wanted: list[str], quick: bool) -> None:
             "versions": cores.versions(),
             "rows": [row for own in rows.values() for row in own],
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, (json.dumps(document, indent=1) + "\n").encode())
+        pages.keep(path, document)
 
 
 def main() -> None:
@@ -54,10 +53,7 @@ def main() -> None:
     path = ROOT / ("runs/mcu" if options.quick else "results") / "mcu.json"
     if not options.render:
         _measure(path, options.only or shapes(), options.quick)
-    if not path.exists():
-        parser.error(f"{path} does not exist yet; measure first")
-    write_atomically(path.with_suffix(".md"), render(json.loads(path.read_text())).encode())
-    print(path.with_suffix(".md"))
+    pages.show(path, render, parser)
 
 
 if __name__ == "__main__":

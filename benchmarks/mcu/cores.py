@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from tests.export.toolchain import CORES, DATA_PATH, SECONDS, Core, arm, link, run
+from tests.export.toolchain import CORES, DATA_PATH, Core, arm, emulate, link, run
 
 from shiftlif.export.c_tables import array
 
@@ -64,15 +63,6 @@ def build(core: Core, sources: list[Path], to: Path, *options: str, level: str =
         raise
 
 
-def emulated(core: Core, image: Path, shift: int = 0) -> subprocess.CompletedProcess[str]:
-    """Runs an image with 2^shift ns per instruction."""
-    options = ["-nographic", "-icount", f"shift={shift}", "-semihosting-config", "enable=on,target=native"]
-    command = ["qemu-system-arm", "-M", core.machine, *options, "-kernel", str(image)]
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL, check=False
-    )
-
-
 def count(
     core: Core, sources: list[Path], frames: npt.NDArray[np.int8], classes: int, folder: Path, level: str
 ) -> Counted:
@@ -105,7 +95,7 @@ def count(
     image = build(
         core, [*sources, *own], folder / f"count{level}.elf", *headers, "-Wno-conversion", level=level
     )
-    done = emulated(core, image, TICKS)
+    done = emulate(core, image, TICKS)
     found = parse(done.stdout)
     if done.returncode != 0 or len(found.instructions) != len(flat):
         raise RuntimeError(f"{image} ended with {done.returncode}: {done.stdout}{done.stderr}")

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from benchmarks.mcu import cores
 from benchmarks.mcu.dense import DenseNetwork
-from benchmarks.trained import OPPONENT, SPIKING, Trained, trained
+from benchmarks.trained import OPPONENT, SPIKING, STEPS, Trained, trained
 from shiftlif.export import export_c
 from shiftlif.export.c_folder import plan_for_c
 from shiftlif.program import IntegerProgram, Neuron
@@ -23,7 +23,6 @@ from shiftlif.runtime.lower import signed_digits
 Row = dict[str, Any]
 Int8 = npt.NDArray[np.int8]
 Say = Callable[[str], None]
-STEPS = (1, 4)
 CHUNK = 128  # samples whose letters and membranes are held at once
 NAME = "net"
 LEVELS = ("-O2", "-O3")  # the opponent is given the better one
@@ -124,7 +123,7 @@ def equal_on_core(name: str, program: IntegerProgram, x: Int8, folder: Path) -> 
 def _self_test(core: cores.Core, program: IntegerProgram, x: Int8, folder: Path) -> int:
     export_c(program, folder, name=NAME, vectors=x)
     image = cores.build(core, sorted(folder.glob("*.c")), folder.with_suffix(".elf"))
-    done = cores.emulated(core, image)
+    done = cores.emulate(core, image)
     if f" of {len(x)} samples equal" not in done.stdout:
         raise RuntimeError(f"{image} ended with {done.returncode}: {done.stdout}{done.stderr}")
     return int(done.stdout.split(":")[1].split()[0])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import benchmarks.training_kernels as package
+from benchmarks import pages
 from benchmarks.training_kernels import workers
 from benchmarks.training_kernels.timing import Record
 
@@ -28,20 +29,6 @@ def _shown(record: Record) -> str:
     names = [f"{name}={record[name]}" for name in fields if name in record]
     problem = record.get("error") or record.get("skipped")
     return " ".join(names) + (f": {problem}" if problem else "")
-
-
-def _write(path: Path, document: dict[str, Any]) -> None:
-    from shiftlif.program.storage import write_atomically
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, (json.dumps(document, indent=1) + "\n").encode())
-
-
-def _render(path: Path) -> None:
-    from benchmarks.training_kernels.render import render
-    from shiftlif.program.storage import write_atomically
-
-    write_atomically(path.with_suffix(".md"), render(json.loads(path.read_text())).encode())
 
 
 def measure(path: Path, names: list[str], quick: bool, cache: str) -> None:
@@ -67,9 +54,9 @@ def measure(path: Path, names: list[str], quick: bool, cache: str) -> None:
                 _progress(started, f"{name}: {_shown(record)}")
 
             workers.run(name, task, cache, found)
-            _write(path, document)
+            pages.keep(path, document)
         document[name]["seconds"] = round(time.perf_counter() - section_started)
-        _write(path, document)
+        pages.keep(path, document)
 
 
 def main() -> None:
@@ -97,10 +84,9 @@ def main() -> None:
             parser.error(f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
         with tempfile.TemporaryDirectory() as fresh:
             measure(path, names, options.quick, options.compile_cache or fresh)
-    if not path.exists():
-        parser.error(f"{path} does not exist yet; measure first")
-    _render(path)
-    print(path.with_suffix(".md"))
+    from benchmarks.training_kernels.render import render
+
+    pages.show(path, render, parser)
 
 
 if __name__ == "__main__":

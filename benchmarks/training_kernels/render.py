@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from benchmarks import pages
 from benchmarks.training_kernels.markdown import number, table
 from benchmarks.training_kernels.render_neurons import compilation, neurons
 from benchmarks.training_kernels.render_training import memory, profile, saved, training_steps
@@ -73,26 +74,18 @@ def _failures(document: dict[str, Any]) -> str:
                 reason = c.get("error", c.get("skipped"))
                 if reason is not None:
                     counted[f"{section}, {name}: {reason}"] += 1
-    lines = [f"- {what}" + (f" ({n} points)" if n > 1 else "") for what, n in counted.items()]
-    return "## Not measured\n\n" + "\n".join(lines or ["Nothing failed, nothing was left out."]) + "\n"
+    return pages.not_measured(counted, "points")
 
 
 def _machine(document: dict[str, Any]) -> str:
     """Each machine once, with the sections that were measured on it."""
-    described: dict[str, list[str]] = {}
+    measured = []
     for section, content in document.items():
         m = content["machine"]
-        versions = ", ".join(f"{k} {v or 'not installed'}" for k, v in m["versions"].items())
-        caches = ", ".join(f"{k} {v}" for k, v in m["caches"].items())
-        gpu = f"; {m['gpu']}" if m["gpu"] else ""
-        line = f"{m['cpu']}, {m['cores']} cores ({caches}), {m['instruction_set']}, {m['memory']}{gpu}; {m['system']}; "
-        line += f"python {m['python']}, {versions}; {m['compiler']}; "
-        line += f"commit {m['commit']}; CPU kernels {m['cpu_kernels']}"
         mark = ", **quick run, not a result**" if content["quick"] else ""
         when = f"{section} ({m['date']}, {content.get('seconds', 'unfinished')} s{mark})"
-        described.setdefault(line, []).append(when)
-    lines = [f"- {line}: {', '.join(sections)}" for line, sections in described.items()]
-    return "## Machine\n\n" + "\n".join(lines) + "\n"
+        measured.append((f"{pages.described(m)}; CPU kernels {m['cpu_kernels']}", when))
+    return pages.machines(measured)
 
 
 def render(document: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ MACHINE = {
     "cores": 2,
     "caches": {"L1": "32K"},
     "instruction_set": "AVX2",
+    "gpu": None,
     "memory": "4 GB",
     "system": "a system",
     "python": "3.11",

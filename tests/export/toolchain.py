@@ -82,10 +82,10 @@ def link(core: Core, sources: list[Path], to: Path, *options: str, level: str = 
     return to
 
 
-def emulate(core: Core, image: Path) -> subprocess.CompletedProcess[str]:
-    """Runs an image; QEMU's exit code is that of the program, and time is counted in instructions."""
+def emulate(core: Core, image: Path, shift: int = 0) -> subprocess.CompletedProcess[str]:
+    """Runs an image; QEMU's exit code is that of the program, and an instruction takes 2^shift ns."""
     semihosting = "enable=on,target=native"
-    options = ["-nographic", "-icount", "shift=0", "-semihosting-config", semihosting]
+    options = ["-nographic", "-icount", f"shift={shift}", "-semihosting-config", semihosting]
     command = ["qemu-system-arm", "-M", core.machine, *options, "-kernel", str(image)]
     return subprocess.run(
         command, capture_output=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL, check=False
