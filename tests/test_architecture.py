@@ -52,6 +52,19 @@ MAP = {
         "program",
         "training",
     },
+    "report": {
+        "errors",
+        "alphabet",
+        "neuron",
+        "network",
+        "data",
+        "analysis",
+        "quantize",
+        "compile",
+        "program",
+        "runtime",
+        "training",
+    },
     "cli": {
         "errors",
         "alphabet",
@@ -61,6 +74,7 @@ MAP = {
         "analysis",
         "training",
         "bench",
+        "report",
         "quantize",
         "compile",
         "program",
@@ -73,7 +87,18 @@ MAP = {
 UPWARDS = {"program/program.py": {"runtime"}}
 TORCH_FREE = ("errors", "alphabet", "data", "program", "runtime", "export")
 LEARNING_CORE = ("surrogate", "kernels", "neuron", "network", "models", "interop", "quantize", "compile")
-HEAVY = ("lightning", "typer", "rich", "matplotlib", "pydantic", "sklearn", "librosa", "tensorboard")
+HEAVY = (
+    "altair",
+    "vl_convert",
+    "lightning",
+    "typer",
+    "rich",
+    "matplotlib",
+    "pydantic",
+    "sklearn",
+    "librosa",
+    "tensorboard",
+)
 
 
 def _room(path):
