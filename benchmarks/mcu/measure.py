@@ -16,9 +16,9 @@ from benchmarks.trained import OPPONENT, SPIKING, STEPS, Trained, trained
 from shiftlif.export import export_c
 from shiftlif.export.c_folder import plan_for_c
 from shiftlif.program import IntegerProgram, Neuron
+from shiftlif.program.quantizer import digits_of
 from shiftlif.runtime import Engine
 from shiftlif.runtime.equality import require_equal
-from shiftlif.runtime.lower import signed_digits
 
 Row = dict[str, Any]
 Int8 = npt.NDArray[np.int8]
@@ -79,7 +79,7 @@ def density(program: IntegerProgram, x: Int8) -> dict[str, float]:
     names = [op.name for op in program.operations if isinstance(op, Neuron)]
     events = sum(int(np.count_nonzero(result.letters[name])) for name in names)
     values = sum(result.letters[name].size for name in names)
-    digits = np.array([sum(mask.bit_count() for mask in signed_digits(n)) for n in range(-128, 128)])
+    digits = np.array([digits_of(n) for n in range(-128, 128)])
     return {
         "letters": events / values,
         "input": float(np.count_nonzero(x) / x.size),

@@ -1,7 +1,11 @@
 """The exported folder on this machine: it compiles alone, strictly, and its self-test proves equality."""
 
+import math
 import re
+import subprocess
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from shiftlif.export import export_c
@@ -75,6 +79,34 @@ def test_its_headers_can_be_included_from_cpp(tmp_path):
         "-o",
         tmp_path / "use.o",
     )
+
+
+@pytest.mark.parametrize("digits", [None, 1, 2])
+def test_its_quantizer_makes_the_frames_that_ours_makes(tmp_path, digits):
+    need("cc")
+    program = edge_program(1, 1)
+    program = replace(program, quantizer=replace(program.quantizer, digits=digits))
+    folder = tmp_path / "c"
+    export_c(program, folder, name="edge")
+    # every boundary of int8 and its neighbours, in the first channel's unit
+    steps = np.concatenate([np.arange(-260, 261) / 2, np.nextafter(np.arange(-260, 261) / 2, -np.inf)])
+    channels, rest = program.input_shape[0], program.input_shape[1:]
+    scaled = np.resize(steps, (-(-len(steps) // math.prod(rest)), channels, *rest))
+    one = (-1, *([1] * len(rest)))
+    quantizer = program.quantizer
+    raw = scaled / 2**quantizer.exponent * quantizer.scale.reshape(one) + quantizer.offset.reshape(one)
+    (folder / "main.c").write_text(
+        '#include <stdio.h>\n#include "edge_quantize.h"\n'
+        "int main(void) {\n    double raw[EDGE_FRAME_SIZE];\n    int8_t frame[EDGE_FRAME_SIZE];\n    unsigned i;\n"
+        "    while (fread(raw, sizeof raw, 1, stdin) == 1) {\n        edge_quantize(frame, raw);\n"
+        "        for (i = 0; i < EDGE_FRAME_SIZE; i++)\n"
+        '            printf("%d\\n", frame[i]);\n    }\n    return 0;\n}\n'
+    )
+    run("cc", "-O1", folder / "main.c", "-o", tmp_path / "frames", "-lm")
+    shown = subprocess.run(
+        [tmp_path / "frames"], input=np.ascontiguousarray(raw).tobytes(), capture_output=True, check=True
+    )
+    assert np.array_equal(np.array(shown.stdout.split(), int).reshape(raw.shape), quantizer.quantize(raw))
 
 
 def _altered(folder, file, pattern, change):

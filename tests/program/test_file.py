@@ -37,6 +37,15 @@ def test_a_loaded_program_is_the_saved_one(tmp_path_factory, program, seed):
     assert np.array_equal(loaded.quantizer.quantize(raw), program.quantizer.quantize(raw))
 
 
+def test_the_digits_of_the_inputs_are_kept_and_are_part_of_the_digest(tmp_path):
+    program = tiny()
+    few = dataclasses.replace(program, quantizer=dataclasses.replace(program.quantizer, digits=1))
+    few.save(tmp_path / "few.shiftlif")
+    loaded = IntegerProgram.load(tmp_path / "few.shiftlif")
+    assert loaded.quantizer.digits == 1
+    assert loaded.digest() == few.digest() != program.digest()
+
+
 @given(hnp.arrays(np.int8, hnp.array_shapes(max_dims=3, max_side=5), elements=st.integers(-7, 7)))
 def test_int4_weights_survive_packing_at_half_a_byte_each(weight):
     packed = pack_int4(weight)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 from shiftlif.errors import DataError, ProgramError
 from shiftlif.program import InputQuantizer
+from shiftlif.program.quantizer import digits_of, values_of
 
 
 def quantizer(offset=(0.0,), scale=(1.0,), exponent=0):
@@ -110,3 +113,47 @@ def test_invalid_fields_are_named(fields, message):
 def test_dequantize_wants_int8():
     with pytest.raises(DataError, match="dtype is int64"):
         quantizer().dequantize(np.array([[1]]))
+
+
+def test_the_values_of_one_digit_are_the_powers_of_two_and_of_four_all_of_int8():
+    assert values_of(1).tolist() == [-128, -64, -32, -16, -8, -4, -2, -1, 0, 1, 2, 4, 8, 16, 32, 64]
+    assert {3, 5, 6, 7, 9, 127} <= set(values_of(2).tolist())
+    assert not {11, 13, 19, 21} & set(values_of(2).tolist())
+    assert values_of(4).tolist() == list(range(-128, 128))
+
+
+def test_with_one_digit_an_input_becomes_the_nearest_letter_and_the_upper_one_of_two_as_near():
+    raw = np.array([[0.4, 0.5, 1.49, 1.5, 2.9, 3.0, 5.9, 6.0, 95.9, 96.0, 1e9, -3.0, -3.1, -1e300]])
+    one = replace(quantizer(), digits=1)
+    assert one.quantize(raw.T).ravel().tolist() == [0, 1, 1, 2, 2, 4, 4, 8, 64, 64, 64, -2, -4, -128]
+
+
+@given(st.lists(st.floats(-300, 300), min_size=1), st.integers(0, 7))
+def test_four_digits_quantize_as_all_of_int8_does(values, exponent):
+    raw = np.array([values]).T
+    assert np.array_equal(
+        quantizer(exponent=exponent).quantize(raw),
+        replace(quantizer(exponent=exponent), digits=4).quantize(raw),
+    )
+
+
+@given(st.lists(st.floats(-300, 300), min_size=1), st.integers(1, 3))
+def test_a_value_of_few_digits_is_a_nearest_one(values, digits):
+    raw = np.array([values]).T
+    found = replace(quantizer(), digits=digits).quantize(raw)
+    distance = np.abs(values_of(digits)[None] - raw)
+    assert np.array_equal(np.abs(found - raw).ravel(), distance.min(axis=1))
+    assert all(digits_of(int(n)) <= digits for n in found.ravel())
+
+
+@pytest.mark.parametrize("digits", [0, 5, 1.0])
+def test_digits_out_of_range_are_refused_by_name(digits):
+    with pytest.raises(ProgramError, match="digits"):
+        InputQuantizer(np.zeros(1), np.ones(1), 0, digits)
+
+
+def test_a_given_exponent_is_not_fitted():
+    x = np.array([[3.0, 5.0], [5.0, 5.0]])
+    fitted = InputQuantizer.fit(x, exponent=2, digits=1)
+    assert (fitted.exponent, fitted.digits) == (2, 1)
+    assert fitted.quantize(x).tolist() == [[-4, 0], [4, 0]]

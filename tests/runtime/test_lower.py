@@ -16,8 +16,8 @@ from shiftlif.program import (
     MaxPool,
     SumPool,
 )
+from shiftlif.program.shift_add import signed_digits
 from shiftlif.runtime import lower
-from shiftlif.runtime.lower import signed_digits
 from shiftlif.runtime.plan import (
     ADD,
     HEADER_BYTES,

@@ -81,6 +81,14 @@ def test_a_loaded_run_is_the_network_that_was_tested(tmp_path, dataset, config):
     assert evaluate(run.network, data, "val").accuracy == pytest.approx(result.trained.validation.accuracy)
 
 
+def test_a_loaded_run_quantizes_its_inputs_as_it_was_trained(tmp_path, dataset, config):
+    config = config.model_copy(update={"input_digits": 1, "input_exponent": 2})
+    result = fit(config, tmp_path / "run", dataset=dataset, progress=False)
+    run = load_run(tmp_path / "run")
+    assert (run.quantizer.digits, run.quantizer.exponent) == (1, 2)
+    assert np.array_equal(run.data(dataset).frames("test"), result.data.frames("test"))
+
+
 def test_one_seed_gives_the_same_bits_and_another_other_ones(tmp_path, dataset, varied):
     a, b = (fit(varied, tmp_path / n, dataset=dataset, progress=False) for n in "ab")
     other = fit(varied.model_copy(update={"seed": 1}), tmp_path / "c", dataset=dataset, progress=False)

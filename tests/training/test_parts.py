@@ -171,3 +171,12 @@ def test_all_frames_of_a_sample_change_alike(name):
     assert torch.equal(changed, changed[:, :1].expand_as(changed))
     assert not torch.equal(changed, torch.ones_like(changed))
     assert len(changed[:, 0, :, 0].unique(dim=0)) > 2
+
+
+def test_inputs_of_one_digit_are_powers_of_two_in_the_step_that_was_given():
+    quantizer = fit_quantizer(blobs(), exponent=2, digits=1)
+    assert (quantizer.exponent, quantizer.digits) == (2, 1)
+    frames = make_data(blobs(), 3, quantizer).frames("test")
+    assert len(np.unique(frames)) > 4
+    assert set(np.unique(np.abs(frames.astype(int))).tolist()) <= {0, 1, 2, 4, 8, 16, 32, 64, 128}
+    assert fit_quantizer(blobs((3, 1, 8, 8), temporal=True), digits=1).digits == 1

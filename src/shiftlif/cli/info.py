@@ -82,6 +82,7 @@ def describe(program: Any) -> dict[str, Any]:
         "classes": list(program.classes),
         "input shape": list(program.input_shape),
         "input exponent": program.quantizer.exponent,
+        "input digits": "all" if program.quantizer.digits is None else program.quantizer.digits,
         "steps": program.steps,
         "overflow is excluded up to steps": program.max_steps,
         "weights": program.parameters,

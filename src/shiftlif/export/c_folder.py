@@ -22,6 +22,7 @@ from shiftlif.errors import ProgramError
 from shiftlif.export.c_tables import flash_bytes, tables, text_literal
 from shiftlif.export.c_vectors import random_frames, record_for_c, vector_tables
 from shiftlif.program import IntegerProgram, measure
+from shiftlif.program.quantizer import values_of
 from shiftlif.program.state import is_sequence
 from shiftlif.runtime import Plan, lower
 from shiftlif.runtime.plan import ADD, MAX_POOL, NEURON, READOUT, RESHAPE, SUM_POOL
@@ -191,6 +192,7 @@ def _contents(
         "offsets": ", ".join(map(repr, quantizer.offset.tolist())),
         "scales": ", ".join(map(repr, quantizer.scale.tolist())),
         "factor": 2**quantizer.exponent,
+        "rounding": _rounding(quantizer.digits),
         "sources": ", ".join(sources),
     }
     made = {
@@ -205,6 +207,23 @@ def _contents(
         "config.h": _config(plan),
     }
     return made | {file: _runtime(file) for file in runtime}
+
+
+def _rounding(digits: int | None) -> str:
+    """C statements that make the frame's next value of ``n``, a double."""
+    if digits is None:
+        return (
+            "const double m = floor(n + 0.5);\n"
+            "            *frame++ = (int8_t)(m < -128.0 ? -128.0 : m > 127.0 ? 127.0 : m);"
+        )
+    values = values_of(digits)
+    return (
+        f"static const int8_t value[{len(values)}] = {{{', '.join(map(str, values.tolist()))}}};\n"
+        "            unsigned i = 0;\n"
+        f"            while (i < {len(values) - 1}u && 2.0 * n >= value[i] + value[i + 1])\n"
+        "                i++;\n"
+        "            *frame++ = value[i];"
+    )
 
 
 def _filled(template: str, facts: dict[str, object]) -> str:

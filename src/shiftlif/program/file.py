@@ -108,7 +108,7 @@ def encode(program: IntegerProgram) -> Encoded:
         "format": FORMAT,
         "version": VERSION,
         "graph": graph,
-        "quantizer": {"exponent": int(program.quantizer.exponent)},
+        "quantizer": _settings_of(program.quantizer),
         "classes": list(program.classes),
         "steps": int(program.steps),
         "max_steps": int(program.max_steps),
@@ -116,6 +116,11 @@ def encode(program: IntegerProgram) -> Encoded:
         "metadata": program.metadata,
     }
     return Encoded(header, tensors, _digest(header, tensors))
+
+
+def _settings_of(quantizer: InputQuantizer) -> dict[str, int]:
+    digits = {} if quantizer.digits is None else {"digits": int(quantizer.digits)}
+    return {"exponent": int(quantizer.exponent), **digits}
 
 
 def save(program: IntegerProgram, path: str | PathLike[str]) -> None:
@@ -168,12 +173,15 @@ def decode(content: bytes) -> IntegerProgram:
         )
     _check_keys("tensors", tensors, expected)
     settings = _typed("quantizer", header["quantizer"], dict)
-    _check_keys("quantizer", settings, {"exponent"})
+    _check_keys("quantizer", settings, {"exponent", *({"digits"} & set(settings))})
     classes = _typed("classes", header["classes"], list)
     metadata = _typed("metadata", header["metadata"], dict)
     try:
         quantizer = InputQuantizer(
-            tensors["quantizer.offset"], tensors["quantizer.scale"], settings["exponent"]
+            tensors["quantizer.offset"],
+            tensors["quantizer.scale"],
+            settings["exponent"],
+            settings.get("digits"),
         )
         program = IntegerProgram(
             tuple(operations),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,19 +11,26 @@ import numpy.typing as npt
 
 from shiftlif.errors import DataError, ProgramError
 from shiftlif.program.checks import check_int, fail, frozen_array
+from shiftlif.program.shift_add import signed_digits
 
 Float64 = npt.NDArray[np.float64]
 MAX_EXPONENT = 7
+MAX_DIGITS = 4  # no int8 has more
 
 
 @dataclass(frozen=True, eq=False)
 class InputQuantizer:
     """``x = clip(floor((raw - offset) / scale * 2^exponent + 1/2), -128, 127)``, per channel.
 
+    With ``digits``, ``x`` is the nearest value that so many signed binary digits can write, the upper one of two as
+    near: each digit costs an addition per weight of the first layer. With one, an input is a letter as a
+    spike is, a sign and a shift: 0, +-1, +-2, +-4, ...
+
     Attributes:
         offset: float64 ``[C]``, in the unit of the raw input.
         scale: float64 ``[C]``, positive, in the unit of the raw input.
         exponent: 0 to 7; one integer step is ``2^-exponent`` of the normalised input.
+        digits: 1 to 4, how many digits of the non-adjacent form a value has at most; None is all of int8, as 4 is.
 
     Raises:
         ProgramError: when a field is not finite, not positive or out of its range.
@@ -31,6 +39,7 @@ class InputQuantizer:
     offset: Float64
     scale: Float64
     exponent: int
+    digits: int | None = None
 
     def __post_init__(self) -> None:
         where = "InputQuantizer"
@@ -44,6 +53,8 @@ class InputQuantizer:
         if np.any(self.scale <= 0):
             raise fail(where, "scale", self.scale.tolist(), "positive numbers")
         check_int(where, "exponent", self.exponent, 0, MAX_EXPONENT)
+        if self.digits is not None:
+            check_int(where, "digits", self.digits, 1, MAX_DIGITS)
 
     @property
     def channels(self) -> int:
@@ -73,8 +84,12 @@ class InputQuantizer:
     def quantize(self, raw: npt.ArrayLike, channel_axis: int = 1) -> npt.NDArray[np.int8]:
         """The int8 frames of ``raw``; same shape, arguments and errors as `normalize`."""
         with np.errstate(over="ignore"):
-            scaled = np.floor(self.normalize(raw, channel_axis) * 2.0**self.exponent + 0.5)
-        return np.clip(scaled, -128, 127).astype(np.int8)
+            scaled = self.normalize(raw, channel_axis) * 2.0**self.exponent
+            if self.digits is None:
+                return np.clip(np.floor(scaled + 0.5), -128, 127).astype(np.int8)
+        values = values_of(self.digits)
+        middles = (values[:-1] + values[1:]) / 2
+        return values[np.searchsorted(middles, scaled, side="right")].astype(np.int8)
 
     __call__ = quantize
 
@@ -91,7 +106,14 @@ class InputQuantizer:
         return x.astype(np.float32) * np.float32(2.0**-self.exponent)
 
     @classmethod
-    def fit(cls, x_train: npt.ArrayLike, percentile: float = 99.9) -> InputQuantizer:
+    def fit(
+        cls,
+        x_train: npt.ArrayLike,
+        percentile: float = 99.9,
+        *,
+        exponent: int | None = None,
+        digits: int | None = None,
+    ) -> InputQuantizer:
         """Offset and scale are each channel's mean and deviation (a constant channel gets scale 1).
 
         The exponent is the largest of 0 to 7 for which ``percentile`` per cent of the normalised
@@ -100,9 +122,12 @@ class InputQuantizer:
         Args:
             x_train: training samples only, ``[N, C, ...]``.
             percentile: above 0, at most 100.
+            exponent: given instead of fitted: the step, and with it the smallest letter, is ``2^-exponent`` deviations.
+            digits: as the attribute.
 
         Raises:
             DataError: when there is no sample, a wrong rank, NaN or inf, or a bad percentile.
+            ProgramError: exponent or digits are out of their range.
         """
         values = _finite(x_train, "x_train")
         if values.ndim < 2 or values.size == 0:
@@ -115,12 +140,14 @@ class InputQuantizer:
         scale = values.std(axis=axes)
         # A constant channel can have a deviation of rounding error only; dividing by it would blow noise up.
         flat = scale <= 1e-12 * np.abs(values).max(axis=axes)
-        fitted = cls(values.mean(axis=axes), np.where(flat, 1.0, scale), 0)
+        fitted = cls(values.mean(axis=axes), np.where(flat, 1.0, scale), exponent or 0, digits)
+        if exponent is not None:
+            return fitted
         magnitudes = np.abs(fitted.normalize(values))
         allowed = (100.0 - percentile) / 100.0 * magnitudes.size
-        for exponent in range(MAX_EXPONENT, 0, -1):
-            if np.count_nonzero(magnitudes > 127 * 2.0**-exponent) <= allowed:
-                return cls(fitted.offset, fitted.scale, exponent)
+        for finer in range(MAX_EXPONENT, 0, -1):
+            if np.count_nonzero(magnitudes > 127 * 2.0**-finer) <= allowed:
+                return replace(fitted, exponent=finer)
         return fitted
 
     @classmethod
@@ -129,6 +156,19 @@ class InputQuantizer:
         if channels < 1:
             raise ProgramError(f"InputQuantizer: channels is {channels}, expected at least 1")
         return cls(np.zeros(channels), np.ones(channels), 0)
+
+
+@cache
+def values_of(digits: int) -> npt.NDArray[np.int64]:
+    """The int8 values of at most so many digits in the non-adjacent form, ascending; for one: -128, -64, ..., 64."""
+    values = np.array([n for n in range(-128, 128) if digits_of(n) <= digits], np.int64)
+    values.setflags(write=False)
+    return values
+
+
+def digits_of(value: int) -> int:
+    """How many digits the non-adjacent form of a value has: 0 for 0, 1 for 64, 2 for 7 = 8 - 1."""
+    return sum(mask.bit_count() for mask in signed_digits(value))
 
 
 def _finite(raw: npt.ArrayLike, name: str) -> Float64:

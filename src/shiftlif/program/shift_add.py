@@ -35,6 +35,16 @@ def digit_planes(n: IntArray) -> Iterator[tuple[int, npt.NDArray[np.int8]]]:
             yield p, np.where(sign < 0, -bit, bit)
 
 
+def signed_digits(value: int) -> tuple[int, int]:
+    """Bit masks of the positive and the negative digits of the non-adjacent form.
+
+    ``value = sum 2^p over the first - sum 2^p over the second``, with the fewest digits (Reitwiesner, 1960).
+    """
+    magnitude = abs(value)
+    plus, minus = (3 * magnitude & ~magnitude) >> 1, (magnitude & ~(3 * magnitude)) >> 1
+    return (minus, plus) if value < 0 else (plus, minus)
+
+
 def count_digits(n: IntArray) -> Int64:
     """Set bits of ``|n|``, elementwise: the adds that one event costs per connection."""
     total = np.zeros(n.shape, np.int64)

@@ -23,6 +23,7 @@ from shiftlif.program import (
     SumPool,
 )
 from shiftlif.program.operations import label, sources_of
+from shiftlif.program.shift_add import signed_digits
 from shiftlif.runtime.plan import (
     ADD,
     HEADER_BYTES,
@@ -241,16 +242,6 @@ def _lower_synapse(known: _Lowering, op: Linear | Conv, follower: Operation | No
     elif isinstance(follower, Accumulate):
         table_ = _readout(known, follower)
         known.steps.append(Step(follower.name, SYNAPSE, source, synapse=synapse, readout=table_))
-
-
-def signed_digits(value: int) -> tuple[int, int]:
-    """Bit masks of the positive and the negative digits of the non-adjacent form.
-
-    ``value = sum 2^p over the first - sum 2^p over the second``, with the fewest digits (Reitwiesner, 1960).
-    """
-    magnitude = abs(value)
-    plus, minus = (3 * magnitude & ~magnitude) >> 1, (magnitude & ~(3 * magnitude)) >> 1
-    return (minus, plus) if value < 0 else (plus, minus)
 
 
 def _digits(known: _Lowering, name: str) -> tuple[int, bool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -132,17 +132,21 @@ def in_time(x: Tensor, steps: int, temporal: bool) -> Tensor:
     return x.transpose(0, 1) if temporal else direct_code(x, steps)
 
 
-def fit_quantizer(dataset: Dataset) -> InputQuantizer:
+def fit_quantizer(dataset: Dataset, exponent: int | None = None, digits: int | None = None) -> InputQuantizer:
     """The quantiser of a data set, fitted on its training part.
 
     Event counts (temporal, whole numbers from 0 to 127) are int8 already and stay sparse: identity.
+
+    Args:
+        dataset: its training part is used.
+        exponent, digits: as `InputQuantizer.fit` takes them; None is fitted, and all of int8.
     """
     x = dataset.x_train
     if not dataset.temporal:
-        return InputQuantizer.fit(x)
+        return InputQuantizer.fit(x, exponent=exponent, digits=digits)
     if x.min() >= 0 and x.max() <= 127 and bool(np.all(x == np.floor(x))):
-        return InputQuantizer.identity(x.shape[2])
-    return InputQuantizer.fit(x.reshape(-1, *x.shape[2:]))
+        return replace(InputQuantizer.identity(x.shape[2]), digits=digits)
+    return InputQuantizer.fit(x.reshape(-1, *x.shape[2:]), exponent=exponent, digits=digits)
 
 
 def make_data(dataset: Dataset, steps: int, quantizer: InputQuantizer | None = None) -> Data:

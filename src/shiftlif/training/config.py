@@ -13,6 +13,7 @@ from torch import nn
 
 from shiftlif.errors import ConfigurationError
 from shiftlif.neuron import NEURONS, SpikingNeuron, options_of
+from shiftlif.program.quantizer import MAX_DIGITS, MAX_EXPONENT
 from shiftlif.surrogate import SURROGATES, Surrogate
 from shiftlif.training.augment import AUGMENTATIONS
 
@@ -156,6 +157,9 @@ class TrainingConfig(_Frozen):
         width: of the model; None is the model's default.
         neuron: see `NeuronConfig`.
         steps: T; None is 4, or the number of frames of a temporal set.
+        input_digits: how many signed binary digits an input may have, 1 to 4; None is all of int8. Each costs an
+            addition per weight of the first layer; with one, an input is a letter as a spike is (`InputQuantizer`).
+        input_exponent: the inputs' step is ``2^-input_exponent`` deviations; None is fitted to their range.
         batch_size: None is 64, or less for a small set: about a sixteenth of its training part, at least 8.
         epochs, learning_rate, weight_decay, label_smoothing: AdamW on cross-entropy; nothing
             that is a vector or a number (scales, leaks, biases, norms) is decayed.
@@ -191,6 +195,8 @@ class TrainingConfig(_Frozen):
     width: int | None = Field(default=None, ge=1)
     neuron: NeuronConfig = NeuronConfig()
     steps: int | None = Field(default=None, ge=1, le=1024)
+    input_digits: int | None = Field(default=None, ge=1, le=MAX_DIGITS)
+    input_exponent: int | None = Field(default=None, ge=0, le=MAX_EXPONENT)
     epochs: int = Field(default=20, ge=1)
     batch_size: int | None = Field(default=None, ge=2)  # batch normalisation needs two
     learning_rate: float = Field(default=2e-3, gt=0, lt=math.inf)

@@ -17,7 +17,7 @@ from torch import Tensor
 from shiftlif.analysis import LayerStatistics, choose_levels, layer_statistics
 from shiftlif.data import Dataset
 from shiftlif.network import Network, calibrate
-from shiftlif.training.batches import Data, make_data
+from shiftlif.training.batches import Data, fit_quantizer, make_data
 from shiftlif.training.config import LARGEST_BATCH, TrainingConfig
 from shiftlif.training.evaluation import evaluate, inputs
 from shiftlif.training.loop import Trained, train
@@ -90,7 +90,8 @@ def fit(
     config = resolve(config, dataset)
     assert config.steps is not None
     use_threads(config)
-    data = make_data(dataset, config.steps)
+    quantizer = fit_quantizer(dataset, config.input_exponent, config.input_digits)
+    data = make_data(dataset, config.steps, quantizer)
     config = settle_levels(config, data)
     network = initial_network(config, data)
     first = (

@@ -219,6 +219,7 @@ def write_input(folder: Path, data: Data, front_end: dict[str, Any]) -> None:
         "offset": data.quantizer.offset.tolist(),
         "scale": data.quantizer.scale.tolist(),
         "exponent": data.quantizer.exponent,
+        "digits": data.quantizer.digits,
         "front_end": front_end,
         "classes": list(data.classes),
         "sample_shape": list(data.sample_shape),
@@ -275,7 +276,7 @@ def load_run(folder: str | Path) -> Run:
     try:
         description = _description(folder)
         offset, scale = (np.asarray(description[name], dtype=np.float64) for name in ("offset", "scale"))
-        quantizer = InputQuantizer(offset, scale, description["exponent"])
+        quantizer = InputQuantizer(offset, scale, description["exponent"], description.get("digits"))
         classes = tuple(str(name) for name in description["classes"])
         shape = tuple(int(n) for n in description["sample_shape"])
         network = build_network(config, shape, len(classes))
