@@ -113,6 +113,17 @@ def test_a_teacher_is_the_run_of_that_neuron_and_has_no_teacher_itself():
     assert teacher.teacher is None
 
 
+def test_a_teacher_sees_the_inputs_of_its_student():
+    few = {"kind": "LIF", "train": {"input_digits": 1, "input_exponent": 2}}
+    jobs = jobs_of(neurons={**GRID["neurons"], "LIF": few}, common={"teacher": "Shift2"})
+    for job in jobs:
+        if job.teacher is not None:
+            assert (job.teacher.training["input_digits"], job.teacher.training["input_exponent"]) == (1, 2)
+        else:
+            assert job.neuron == "Shift2"
+            assert "input_digits" not in job.training
+
+
 def test_a_teacher_of_a_neuron_with_steps_of_its_own_has_those_steps():
     neurons = {"Once": {"kind": "LIF", "train": {"steps": 1, "teacher": "LIF"}}, "LIF": {"kind": "LIF"}}
     jobs = jobs_of(neurons=neurons, steps=[4], seeds=[0], datasets={"digits": {}})

@@ -219,7 +219,7 @@ def make_job(recipe: Recipe, dataset: str, neuron: str, steps: int, seed: int) -
                 f"{where}: teacher names {teacher!r}, which is not defined; defined: {', '.join(recipe.neurons)}"
             )
         assert config.steps is not None
-        taught = make_job(_without_teachers(recipe), dataset, teacher, config.steps, seed)
+        taught = make_job(_for_teachers(recipe, config), dataset, teacher, config.steps, seed)
     training = _plain(config.model_dump(exclude_defaults=True))
     assert config.steps is not None
     return Job(
@@ -276,14 +276,15 @@ def _merged(
     return {**values, "neuron": {**kind, **entry}, "seed": seed}, teacher
 
 
-def _without_teachers(recipe: Recipe) -> Recipe:
-    """A teacher learns from labels alone."""
+def _for_teachers(recipe: Recipe, student: TrainingConfig) -> Recipe:
+    """A teacher learns from labels alone, on the frames that its student sees."""
+    frames = {name: getattr(student, name) for name in ("input_digits", "input_exponent")}
 
     def cleared(fields: Mapping[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in fields.items() if name != "teacher"}
 
     neurons = {
-        label: {**entry, "train": cleared(entry.get("train") or {})}
+        label: {**entry, "train": cleared(entry.get("train") or {}) | frames}
         for label, entry in recipe.neurons.items()
     }
     datasets = {label: cleared(entry) for label, entry in recipe.datasets.items()}
