@@ -41,7 +41,7 @@ def run(
         ),
     ] = "-",
     scores: Annotated[bool, typer.Option("--scores", help="Add every class's score.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON list with all predictions.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON list; with --stream an object a line.")] = False,
     raw: Annotated[
         bool,
         typer.Option(
