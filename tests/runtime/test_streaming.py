@@ -19,9 +19,7 @@ from tests.runtime.test_windows import pieces_of
 RUNNERS = [pytest.param(Engine, marks=needs_engine), None]
 hops = st.integers(1, 7)
 cuts = st.lists(st.integers(0, 60), max_size=10)
-rules = st.builds(
-    EarlyRule, st.one_of(st.none(), st.floats(0.01, 1.0)), st.integers(1, 3), st.integers(1, 3)
-)
+rules = st.builds(EarlyRule, st.one_of(st.none(), st.floats(0.01, 1.0)), st.integers(1, 3), st.integers(1, 3))
 
 
 def stepper(program, engine):
@@ -40,7 +38,9 @@ def frame_of(program, length):
 def classifier(program, runner, hop, rule=None, temporal=False):
     size = math.prod(program.input_shape)
     windows = Windows(program.steps if temporal else 1, hop, size)
-    return Classifier(program, stepper(program, runner), frame_of(program, 1), windows, rule, temporal=temporal)
+    return Classifier(
+        program, stepper(program, runner), frame_of(program, 1), windows, rule, temporal=temporal
+    )
 
 
 def stream_rows(program, seed, count):
@@ -49,15 +49,11 @@ def stream_rows(program, seed, count):
 
 
 def facts(decisions):
-    return [
-        (d.start, d.end, d.index, d.steps, d.margin, d.confidence, d.readout.tolist()) for d in decisions
-    ]
+    return [(d.start, d.end, d.index, d.steps, d.margin, d.confidence, d.readout.tolist()) for d in decisions]
 
 
 def capped(rule, program):
-    return EarlyRule(
-        rule.confidence, min(rule.patience, program.steps), min(rule.min_steps, program.steps)
-    )
+    return EarlyRule(rule.confidence, min(rule.patience, program.steps), min(rule.min_steps, program.steps))
 
 
 @pytest.mark.parametrize("runner", RUNNERS)
@@ -217,7 +213,9 @@ def test_a_frame_shown_for_several_steps_is_that_many_steps():
         each = single.step(frame)
     assert several.tolist() == each.tolist() == [[0, 9]]
     assert stream.steps == 3
-    with pytest.raises(ProgramError, match="3 steps made and 14 more asked for, expected at most max_steps=16"):
+    with pytest.raises(
+        ProgramError, match="3 steps made and 14 more asked for, expected at most max_steps=16"
+    ):
         stream.step(frame, 14)
     with pytest.raises(ProgramError, match="stream: steps is 0"):
         stream.step(frame, 0)

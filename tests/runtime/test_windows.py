@@ -49,8 +49,7 @@ def test_windows_begin_every_hop(length, hop, expected):
 def test_pieces_and_a_change_over_make_no_difference(length, hop, total, cuts, change):
     x = rows(0, total)
     expected = [
-        (start + length, x[start : start + length, 0].tolist())
-        for start in range(0, total - length + 1, hop)
+        (start + length, x[start : start + length, 0].tolist()) for start in range(0, total - length + 1, hop)
     ]
     found, windows, seen = [], Windows(length, hop, 1), 0
     for piece in pieces_of(x, cuts):

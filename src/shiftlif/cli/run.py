@@ -41,7 +41,9 @@ def run(
         ),
     ] = "-",
     scores: Annotated[bool, typer.Option("--scores", help="Add every class's score.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON list; with --stream an object a line.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON list; with --stream an object a line.")
+    ] = False,
     raw: Annotated[
         bool,
         typer.Option(

@@ -1,4 +1,4 @@
-"""What is seen of a live stream: a line that changes, one line a decision, or one JSON object a line; a summary."""
+"""What is seen of a live stream: lines that change, one line a decision, or one JSON object a line; a summary."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ class JsonView(View):
 
 
 class LiveView(View):
-    """A line on the terminal that changes."""
+    """A few lines on the terminal that change."""
 
     def __init__(self, program: IntegerProgram, scores: bool, console: Console) -> None:
         super().__init__(program, scores)
@@ -163,7 +163,7 @@ class LiveView(View):
         self._live.stop()
 
     def note(self, text: str) -> None:
-        """Above the line that changes."""
+        """Above the lines that change."""
         self._live.console.print(Text(text, style="yellow"))
 
     def show(self, decision: Decision, tally: Tally, backlog: int) -> None:
@@ -177,8 +177,8 @@ class LiveView(View):
             ("█" * filled, "green"),
             ("░" * (BAR - filled), "dim"),
             f" {100 * decision.confidence:3.0f} %  step {decision.steps}/{self.program.steps}\n",
-            (f"  window {_three(tally.window_latency)}; step {_three(tally.step_latency)}; ", "dim"),
-            (f"{backlog} time steps wait", "dim" if backlog == 0 else "yellow"),
+            (f"  window {_three(tally.window_latency)}\n  step   {_three(tally.step_latency)}\n", "dim"),
+            (f"  {backlog} time steps wait", "dim" if backlog == 0 else "yellow"),
         )
         if self.scores:
             scores = "  ".join(f"{name} {value:.2f}" for name, value in self.scores_of(decision).items())
