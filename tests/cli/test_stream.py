@@ -15,6 +15,7 @@ from rich.console import Console
 
 from shiftlif.cli.stream_view import LiveView, Tally
 from shiftlif.data import load
+from shiftlif.data.live import Lines
 from shiftlif.program import IntegerProgram
 from shiftlif.runtime import Decision
 from tests.cli.test_run import RATE, RNG, call, expected, program_for, words  # noqa: F401  (a fixture)
@@ -168,6 +169,8 @@ def test_malformed_lines_are_told_and_the_stream_goes_on(program, path):
     assert "left out: standard input, line 1: 3 columns, expected 2" in result.stderr
     assert result.stderr.count("left out:") == 6  # five, and that there are more
     assert "11 of 17 lines were malformed and left out" in result.stderr
+    counted = decisions(path, "--hop", 3, stdin="\n".join(noisy))
+    assert {row["malformed"] for row in counted} == {11}  # read ahead in one piece
 
 
 def test_a_stream_of_another_kind_or_shorter_than_a_window_is_an_error(program, path):
@@ -298,7 +301,9 @@ def test_a_serial_device_is_read_as_it_sends(program, path):
 def test_the_live_lines_of_a_terminal(program):
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=120, color_system=None, legacy_windows=False)
-    view, tally = LiveView(program, False, console), Tally(program, 10.0)
+    lines = Lines("here", 2, print)
+    lines.feed(b"1,2\n3\n")
+    view, tally = LiveView(program, False, console), Tally(program, 10.0, lines)
     decision = Decision(0, 3, 1, 0.75, 8, 2, np.array([1, 9], np.int32), 0.002, (0.0005, 0.0015))
     with view:
         tally.add(decision)
@@ -310,7 +315,7 @@ def test_the_live_lines_of_a_terminal(program):
         "0.300 s  walk " + "█" * 15 + "░" * 5 + "  75 %  step 2/4",
         "window p50 2.00 ms, p95 2.00 ms, max 2.00 ms\n",
         "step   p50 500 us, p95 1.50 ms, max 1.50 ms\n",
-        "7 time steps wait",
+        "7 time steps wait, 1 malformed lines left out",
     ):
         assert part in shown
 

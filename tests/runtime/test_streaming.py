@@ -143,7 +143,7 @@ def test_margins_are_integers():
 
 @pytest.mark.parametrize("confidence", [0, -0.1, 1.01, math.nan])
 def test_a_confidence_that_is_no_probability_is_refused(confidence):
-    with pytest.raises(ConfigurationError, match="confidence is .*, expected a probability"):
+    with pytest.raises(ConfigurationError, match=r"confidence is .*, expected a probability"):
         EarlyRule(confidence)
 
 

@@ -117,7 +117,7 @@ def stream(
     )
     classifier = _classifier(program, opened, options, temporal, interpreter)
     ahead = ReadAhead(opened.pieces)
-    tally = Tally(program, opened.rate)
+    tally = Tally(program, opened.rate, opened.lines)
     interrupted = False
     with view:
         try:
@@ -127,7 +127,7 @@ def stream(
                     view.show(decision, tally, ahead.read - classifier.seen)
         except KeyboardInterrupt:
             interrupted = True
-    for line in tally.summary(classifier, opened.lines):
+    for line in tally.summary(classifier):
         typer.echo(line, err=True)
     if interrupted:
         raise Interrupted("interrupted")

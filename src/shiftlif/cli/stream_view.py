@@ -27,13 +27,15 @@ class Tally:
     """What all decisions so far add up to.
 
     Attributes:
-        program, rate: of the stream; rate is None where it is not known.
+        program: what decides.
+        rate: rows per second of the stream, None where it is not known.
+        lines: of a stream of text, which counts malformed ones.
         decisions, early, steps: how many, how many of them before the last step, steps in all.
         window_latency, step_latency: durations.
     """
 
-    def __init__(self, program: IntegerProgram, rate: float | None) -> None:
-        self.program, self.rate = program, rate
+    def __init__(self, program: IntegerProgram, rate: float | None, lines: Lines | None = None) -> None:
+        self.program, self.rate, self.lines = program, rate, lines
         self.decisions = self.early = self.steps = self._last = 0
         self.window_latency, self.step_latency = Latency(), Latency()
 
@@ -51,7 +53,12 @@ class Tally:
         """Seconds of the stream, or time steps where nobody knows how many a second has."""
         return f"{decision.end / self.rate:.3f}" if self.rate else str(decision.end)
 
-    def summary(self, classifier: Classifier, lines: Lines | None) -> list[str]:
+    @property
+    def malformed(self) -> int:
+        """Lines that were left out so far."""
+        return self.lines.malformed if self.lines is not None else 0
+
+    def summary(self, classifier: Classifier) -> list[str]:
         """Lines for people."""
         seen, total = classifier.seen, self.program.steps
         seconds = f" ({seen / self.rate:.1f} s)" if self.rate else ""
@@ -65,8 +72,8 @@ class Tally:
             text.append(f"real-time factor {factor:.5f}: {classifier.busy:.3f} s of computing")
         if unused := min(classifier.pending, seen - self._last):
             text.append(f"{unused} time steps at the end are in no window that was decided")
-        if lines is not None and lines.malformed:
-            text.append(f"{lines.malformed} of {lines.lines} lines were malformed and left out")
+        if self.lines is not None and self.malformed:
+            text.append(f"{self.malformed} of {self.lines.lines} lines were malformed and left out")
         return text
 
 
@@ -136,6 +143,7 @@ class JsonView(View):
             "latency_ms": 1e3 * decision.seconds,
             "step_ms": 1e3 * sum(decision.step_seconds) / len(decision.step_seconds),
             "backlog": backlog,
+            "malformed": tally.malformed,
         }
         if self.scores:
             row["scores"] = self.scores_of(decision)
@@ -180,6 +188,8 @@ class LiveView(View):
             (f"  window {_three(tally.window_latency)}\n  step   {_three(tally.step_latency)}\n", "dim"),
             (f"  {backlog} time steps wait", "dim" if backlog == 0 else "yellow"),
         )
+        if tally.malformed:
+            text.append(f", {tally.malformed} malformed lines left out", style="yellow")
         if self.scores:
             scores = "  ".join(f"{name} {value:.2f}" for name, value in self.scores_of(decision).items())
             text.append(f"\n  {scores}", style="dim")
