@@ -111,7 +111,8 @@ def main(folder: Path) -> None:
     if seconds > IMPORT_LIMIT:
         raise SystemExit(f"importing took {seconds:.2f} s, at most {IMPORT_LIMIT} s allowed")
     print(
-        f"without torch and compiler: import, load, run, run --stream, info and verify work; import takes {seconds:.2f} s"
+        "without torch and compiler: import, load, run, run --stream, info and verify work; "
+        f"import takes {seconds:.2f} s"
     )
 
 
