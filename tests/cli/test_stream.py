@@ -66,6 +66,11 @@ def test_every_window_has_the_scores_of_a_batch_run(program, path, tmp_path, hop
             assert found[0]["time"] is None
 
 
+def test_what_was_read_and_waits_is_the_backlog(program, path):
+    found = decisions(path, "--hop", 1, stdin="1,2\n" * 20)
+    assert [row["backlog"] for row in found] == list(range(17, -1, -1))
+
+
 def test_early_decisions_stop_at_the_step_that_is_sure(program, path):
     rows = RNG.normal(0, 30, (30, 2)).astype(np.float32)
     frames = program.quantizer.quantize(np.stack([rows[s : s + 3].T for s in range(0, 30, 3)]))
@@ -236,13 +241,15 @@ def start(*words_, **settings):
     )
 
 
-def test_a_decision_is_shown_before_the_stream_goes_on_and_ctrl_c_ends_with_the_summary(program, path):
-    process = start(path, "--stream", "--hop", 3, "--json", stdin=subprocess.PIPE)
+@pytest.mark.parametrize("form", [["--json"], []])
+def test_a_decision_is_shown_before_the_stream_goes_on_and_ctrl_c_ends_with_the_summary(program, path, form):
+    process = start(path, "--stream", "--hop", 3, *form, stdin=subprocess.PIPE)
     try:
         for _ in range(3):
             process.stdin.write(b"1,2\n3,4\n5,6\n")
             process.stdin.flush()
-            assert json.loads(process.stdout.readline())["class"] in program.classes
+            line = process.stdout.readline().decode()
+            assert (json.loads(line)["class"] if form else line.split("\t")[1]) in program.classes
         process.send_signal(signal.SIGINT)
         rest, told = process.communicate(timeout=LIMIT)
     finally:

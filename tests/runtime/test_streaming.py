@@ -135,6 +135,27 @@ def test_the_rule_by_hand():
         assert (classes[0], steps[0]) == expected, settings_
 
 
+def test_a_step_that_is_not_sure_begins_the_row_of_steps_again():
+    """Means 2, 1, 2, 2, 2 before 0: sure at steps 1, 3, 4 and 5."""
+    sums = np.array([[2, 0], [2, 0], [6, 0], [8, 0], [10, 0]], np.int32)[:, None]
+    assert decide(sums, 1.0, EarlyRule(0.8, patience=2))[1] == [4]
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+@pytest.mark.parametrize("change", range(9))
+def test_windows_in_progress_are_part_of_the_state(runner, change):
+    """T = 4, hop 1: up to three windows are open at any time; each has the sum of its own frames."""
+    program, x = two_classes(), np.arange(9, dtype=np.float32)[:, None]
+    first = classifier(program, runner, 1, temporal=True)
+    found = first.push(x[:change])
+    assert first.pending == min(change, 3)
+    other = classifier(program, runner, 1, temporal=True)
+    other.state = first.state
+    first.push(x)
+    found += other.push(x[change:])
+    assert [d.readout.tolist() for d in found] == [[0, 6], [0, 10], [0, 14], [0, 18], [0, 22], [0, 26]]
+
+
 def test_margins_are_integers():
     assert margin(np.array([5, -3, 4], np.int32)) == 1
     assert margin(np.array([2**31 - 1, -(2**31)], np.int32)) == 2**32 - 1
