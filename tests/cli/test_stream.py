@@ -66,6 +66,14 @@ def test_every_window_has_the_scores_of_a_batch_run(program, path, tmp_path, hop
             assert found[0]["time"] is None
 
 
+def test_without_an_engine_the_interpreter_decides_and_says_so_once(program, path, no_engine):
+    rows = RNG.normal(0, 30, (6, 2)).astype(np.float32)
+    result = call("run", path, "--stream", "--hop", 3, "--json", "--scores", stdin=csv_of(rows))
+    windows = np.stack([rows[:3].T, rows[3:].T])
+    assert scores_of(map(json.loads, result.stdout.splitlines())) == expected(program, windows)
+    assert " ".join(result.stderr.split()).count("running in the interpreter, which is slow") == 1
+
+
 def test_what_was_read_and_waits_is_the_backlog(program, path):
     found = decisions(path, "--hop", 1, stdin="1,2\n" * 20)
     assert [row["backlog"] for row in found] == list(range(17, -1, -1))
