@@ -49,6 +49,15 @@ def test_the_python_block_of_the_engine_page_runs():
     assert names["answers"].shape == (32,)
 
 
+def test_the_python_block_of_the_streaming_page_that_needs_no_data_runs(capsys):
+    page = (README.parent / "docs" / "streaming.md").read_text(encoding="utf-8")
+    block = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0]
+    names = {}
+    exec(compile(block, "streaming.md", "exec"), names)
+    assert len(names["decisions"]) == 23
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 def test_the_c_block_of_the_engine_page_compiles(tmp_path):
     (block,) = re.findall(r"```c\n(.*?)```", ENGINE_PAGE.read_text(encoding="utf-8"), re.DOTALL)

@@ -59,6 +59,18 @@ def _check_engine(program: "shiftlif.IntegerProgram", expected: str) -> None:
         raise SystemExit(f"verify should say that no engine was compared, got: {verified}")
 
 
+def _check_stream(expected: str) -> None:
+    """The samples one after the other as lines of a stream: the same predictions."""
+    import numpy as np
+
+    samples = np.load("samples.npy")
+    lines = samples.swapaxes(1, 2).reshape(-1, samples.shape[1])
+    np.savetxt("lines.csv", lines, delimiter=",", fmt="%.9g")
+    run = _cli("run", "program.safetensors", "lines.csv", "--stream", "--hop", str(samples.shape[2]))
+    if [line.split("\t")[1] for line in run.stdout.splitlines()] != expected.split():
+        raise SystemExit(f"shiftlif run --stream printed other predictions: {run.stdout}")
+
+
 def main(folder: Path) -> None:
     for name in ("torch", "lightning", "yaml", "sklearn"):
         if importlib.util.find_spec(name):
@@ -87,6 +99,7 @@ def main(folder: Path) -> None:
         raise SystemExit("a torch module was imported without torch")
 
     _check_engine(program, expected)
+    _check_stream(expected)
     _cli("info", "program.safetensors")
     refused = subprocess.run(
         [str(Path(sys.executable).with_name("shiftlif")), "train", "digits"], capture_output=True, text=True
@@ -98,7 +111,8 @@ def main(folder: Path) -> None:
     if seconds > IMPORT_LIMIT:
         raise SystemExit(f"importing took {seconds:.2f} s, at most {IMPORT_LIMIT} s allowed")
     print(
-        f"without torch and compiler: import, load, run, info and verify work; import takes {seconds:.2f} s"
+        "without torch and compiler: import, load, run, run --stream, info and verify work; "
+        f"import takes {seconds:.2f} s"
     )
 
 

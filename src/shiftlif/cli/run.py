@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from shiftlif.cli.engine_choice import engine_of
 from shiftlif.cli.output import show_json
-from shiftlif.errors import DataError, ProgramError
+from shiftlif.cli.stream import (
+    Confidence,
+    Hop,
+    MinSteps,
+    Patience,
+    PcmRate,
+    Rate,
+    Speed,
+    StreamOptions,
+    stream,
+)
+from shiftlif.errors import DataError
 
 if TYPE_CHECKING:
     from shiftlif.program import IntegerProgram
@@ -24,11 +35,15 @@ def run(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="[INPUT]", help=".npy, .npz, .csv or .wav file; - reads CSV from standard input."
+            metavar="[INPUT]",
+            help=".npy, .npz, .csv or .wav file; - reads CSV from standard input. With --stream: a .wav or CSV "
+            "file, a pipe, a serial device, or -.",
         ),
     ] = "-",
     scores: Annotated[bool, typer.Option("--scores", help="Add every class's score.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON list with all predictions.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON list; with --stream an object a line.")
+    ] = False,
     raw: Annotated[
         bool,
         typer.Option(
@@ -43,6 +58,16 @@ def run(
     interpreter: Annotated[
         bool, typer.Option("--interpreter", help="Run the slow reference in place of the compiled engine.")
     ] = False,
+    live: Annotated[
+        bool, typer.Option("--stream", help="Decide again and again about a live stream: docs/streaming.md.")
+    ] = False,
+    hop: Hop = None,
+    confidence: Confidence = None,
+    patience: Patience = None,
+    min_steps: MinSteps = None,
+    pcm: PcmRate = None,
+    rate: Rate = None,
+    speed: Speed = None,
 ) -> None:
     """Predict a class for each sample, one per line.
 
@@ -56,10 +81,19 @@ def run(
 
     A .wav file is one clip: its sample rate must be that of training, it is cut or filled with zeros
     to the length of training, and it goes through the program's front end.
+
+    With --stream, rows of CSV (one time step per line) or audio are looked at window by window as they
+    arrive, and every decision is shown at once: class, softmax probability of the class scores, latency.
+    Ctrl-C ends with a summary and exit code 130.
     """
     from shiftlif.program import load
 
     loaded = load(program)
+    options = StreamOptions(hop, confidence, patience, min_steps, pcm, rate, speed)
+    if live:
+        stream(loaded, source, options, raw=raw, scores=scores, as_json=as_json, interpreter=interpreter)
+        return
+    options.require_none()
     temporal = bool(loaded.metadata.get("temporal", False))
     shape = (loaded.steps, *loaded.input_shape) if temporal else loaded.input_shape
     samples = _samples(
@@ -87,12 +121,8 @@ def run(
 
 def _runner(program: IntegerProgram, threads: int, interpreter: bool) -> Callable[[Any], Any]:
     """From frames to logits: by the engine, or by the interpreter where asked for or, with a warning, needed."""
-    if not interpreter:
-        try:
-            return program.engine(threads=threads).logits
-        except ProgramError as error:  # not built, or a program beyond its limits
-            warnings.warn(f"running in the interpreter, which is slow: {error}", stacklevel=2)
-    return lambda frames: program.run(frames).logits
+    engine = None if interpreter else engine_of(program, threads)
+    return (lambda frames: program.run(frames).logits) if engine is None else engine.logits
 
 
 def _samples(source: str | IO[bytes], front_end: Any, shape: tuple[int, ...], raw: bool) -> Any:

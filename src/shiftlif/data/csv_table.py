@@ -48,7 +48,7 @@ def read_csv(source: Source) -> Table:
         raise DataError(f"{where}: is empty; expected rows of comma-separated numbers")
     first = _cells(lines[0][1])
     columns = None
-    if all(_number(cell) is None for cell in first):
+    if is_header(lines[0][1]):
         columns = tuple(cell.strip('"') for cell in first)
         if "" in columns:
             raise DataError(
@@ -145,19 +145,37 @@ def _fast(lines: list[tuple[int, str]]) -> npt.NDArray[np.float64] | None:
 
 def _careful(where: str, lines: list[tuple[int, str]], columns: int) -> npt.NDArray[np.float64]:
     """Cell by cell, to say what is wrong."""
-    rows = []
-    for number, line in lines:
-        cells = _cells(line)
-        if len(cells) != columns:
-            raise DataError(
-                f"{where}, line {number}: {len(cells)} columns, expected {columns} as in the first line; "
-                f"repair the row"
-            )
-        row = [_number(cell) for cell in cells]
-        for column, (cell, value) in enumerate(zip(cells, row, strict=True), 1):
-            if value is None:
-                hint = "; separate cells by commas" if ";" in cell or "\t" in cell or " " in cell else ""
-                found = f"{cell[:40]!r} is not a number" if cell else "the cell is empty"
-                raise DataError(f"{where}, line {number}, column {column}: {found}, expected a number{hint}")
-        rows.append([value for value in row if value is not None])
-    return np.array(rows, dtype=np.float64)
+    return np.array(
+        [parse_row(f"{where}, line {number}", line, columns) for number, line in lines], np.float64
+    )
+
+
+def parse_row(where: str, line: str, columns: int, like: str = "as in the first line") -> list[float]:
+    """The numbers of one line.
+
+    Args:
+        where: file and line, for messages.
+        line: comma-separated cells.
+        columns: how many are expected.
+        like: why so many, for the message.
+
+    Raises:
+        DataError: when there are more or fewer, or one is not a number.
+    """
+    cells = _cells(line)
+    if len(cells) != columns:
+        raise DataError(f"{where}: {len(cells)} columns, expected {columns} {like}; repair the row")
+    row = []
+    for column, cell in enumerate(cells, 1):
+        value = _number(cell)
+        if value is None:
+            hint = "; separate cells by commas" if ";" in cell or "\t" in cell or " " in cell else ""
+            found = f"{cell[:40]!r} is not a number" if cell else "the cell is empty"
+            raise DataError(f"{where}, column {column}: {found}, expected a number{hint}")
+        row.append(value)
+    return row
+
+
+def is_header(line: str) -> bool:
+    """Whether no cell of a line is a number: names of columns."""
+    return all(_number(cell) is None for cell in _cells(line))

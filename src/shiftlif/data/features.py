@@ -6,6 +6,7 @@ only.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -148,10 +149,18 @@ def _window_and_hop(sample_rate: int, window_ms: float, hop_ms: float) -> tuple[
 
 def _mel_bands(sample_rate: int, n_fft: int, n_mels: int, f_min: float) -> Float32:
     try:
-        from librosa.filters import mel
+        import librosa.filters  # noqa: F401
     except ImportError as error:
         raise DataError(
             "log_mel needs librosa, which is not installed: pip install shiftlif[audio]"
         ) from error
+    return _computed_bands(sample_rate, n_fft, n_mels, f_min)
+
+
+@lru_cache(maxsize=8)  # a stream of windows asks again and again
+def _computed_bands(sample_rate: int, n_fft: int, n_mels: int, f_min: float) -> Float32:
+    from librosa.filters import mel
+
     bands: Float32 = mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=f_min).astype(np.float32)
+    bands.flags.writeable = False
     return bands

@@ -103,7 +103,7 @@ def _raw_array(source: Source, description: Mapping[str, Any], axes: int, shape:
         raise DataError(f"{source}: has shape {raw.shape}, expected {FORMS[axes]}")
     check_finite(str(source), raw)
     if axes == 1:
-        low, high = _clip_length(description, shape)
+        low, high = clip_length(description, shape)
         if not low <= raw.shape[1] <= high:
             raise DataError(
                 f"{source}: {len(raw)} clip(s) of {raw.shape[1]} samples, expected {low} to {high} samples at "
@@ -113,21 +113,9 @@ def _raw_array(source: Source, description: Mapping[str, Any], axes: int, shape:
 
 
 def _clip(path: Path, description: Mapping[str, Any], shape: tuple[int, ...]) -> Array:
-    rate = description.get("sample_rate")
-    if rate is None or len(shape) != 2:
-        raise DataError(
-            f"{path}: the program takes no WAV clips: its samples have shape {shape} and its front end "
-            f"{description['name']} notes {'no sample rate' if rate is None else f'{rate} Hz'}; give .npy or CSV"
-        )
-    mixed = FRONT_ENDS[description["name"]].raw_axes == 1
-    clip, found = read_wav(path, mix=mixed or shape[0] == 1)
-    if found != rate:
-        raise DataError(
-            f"{path}: sample rate {found} Hz, expected {rate} Hz as in training; resample it to {rate} Hz"
-        )
-    if not mixed and len(clip) != shape[0]:
-        raise DataError(f"{path}: {len(clip)} audio channels, expected {shape[0]} as in training")
-    low, high = _clip_length(description, shape) if mixed else (shape[1], shape[1])
+    clip, rate = read_audio(path, description, shape)
+    mixed = _mixed(description)
+    low, high = clip_length(description, shape) if mixed else (shape[1], shape[1])
     if clip.shape[1] > high:
         warnings.warn(
             f"{path}: {clip.shape[1]} samples ({clip.shape[1] / rate:.2f} s); only the first {low} "
@@ -139,7 +127,54 @@ def _clip(path: Path, description: Mapping[str, Any], shape: tuple[int, ...]) ->
     return fitted[:, 0] if mixed else fitted
 
 
-def _clip_length(description: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[int, int]:
+def read_audio(path: Path, description: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[Array, int]:
+    """A WAV file of any length for a front end: int16 ``[channels, samples]``, mixed to one as in training; its rate.
+
+    Raises:
+        DataError: when the file cannot be read or is not of the rate or the channels of training.
+    """
+    rate = audio_rate(str(path), description, shape)
+    mixed = _mixed(description)
+    clip, found = read_wav(path, mix=mixed or shape[0] == 1)
+    check_rate(str(path), found, rate)
+    if not mixed and len(clip) != shape[0]:
+        raise DataError(f"{path}: {len(clip)} audio channels, expected {shape[0]} as in training")
+    return clip, rate
+
+
+def audio_rate(where: str, description: Mapping[str, Any], shape: tuple[int, ...]) -> int:
+    """The sample rate in Hz of the audio that a front end was trained on.
+
+    Raises:
+        DataError: when it notes none, or samples have no shape of audio.
+    """
+    rate = description.get("sample_rate")
+    if rate is None or len(shape) != 2:
+        raise DataError(
+            f"{where}: the program takes no WAV clips: its samples have shape {shape} and its front end "
+            f"{description['name']} notes {'no sample rate' if rate is None else f'{rate} Hz'}; give .npy or CSV"
+        )
+    return int(rate)
+
+
+def check_rate(where: str, found: int, rate: int) -> None:
+    """Whether audio has the sample rate of training.
+
+    Raises:
+        DataError: when it has not.
+    """
+    if found != rate:
+        raise DataError(
+            f"{where}: sample rate {found} Hz, expected {rate} Hz as in training; resample it to {rate} Hz"
+        )
+
+
+def _mixed(description: Mapping[str, Any]) -> bool:
+    """Whether a front end takes clips of one channel."""
+    return FRONT_ENDS[description["name"]].raw_axes == 1
+
+
+def clip_length(description: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[int, int]:
     """The clip lengths that give ``shape[-1]`` frames; what exceeds the first one is in no frame."""
     settings = {key: value for key, value in description.items() if key != "name"}
     low = samples_in_frames(shape[-1], **settings)

@@ -274,8 +274,12 @@ class Stream:
             raise ProgramError("stream: memory is of another program or of streams of different age")
         self._memory = np.array(saved, order="C")
 
-    def step(self, frame: Any) -> Int32:
+    def step(self, frame: Any, steps: int = 1) -> Int32:
         """One step of every stream: int8 ``[batch, *input_shape]`` to the read-out so far, int32 ``[batch, classes]``.
+
+        Args:
+            frame: the next one.
+            steps: for how many steps it is shown; what depends on the frame only is computed once for all of them.
 
         Raises:
             ProgramError: on a wrong dtype or shape, or beyond ``max_steps``.
@@ -287,11 +291,14 @@ class Stream:
             raise ProgramError(
                 f"stream: the frame has {len(frame)} samples, expected {batch}, as the stream was made for"
             )
-        if self.steps >= engine.program.max_steps:
+        check_int("stream", "steps", steps, 1, engine.program.max_steps)
+        if self.steps + steps > engine.program.max_steps:
+            more = "" if steps == 1 else f" and {steps} more asked for"
             raise ProgramError(
-                f"stream: {self.steps} steps made, expected at most max_steps={engine.program.max_steps}; reset it"
+                f"stream: {self.steps} steps made{more}, expected at most "
+                f"max_steps={engine.program.max_steps}; reset it"
             )
-        engine._native.run(frame, self._memory, 1, False, engine.threads, None)
+        engine._native.run(frame, self._memory, steps, False, engine.threads, None)
         at = engine.plan.scores
         return self._memory[:, at : at + 4 * engine.plan.classes].copy().view(np.int32)
 
