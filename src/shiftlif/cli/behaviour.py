@@ -7,28 +7,32 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from shiftlif.cli import completion
 from shiftlif.cli.options import AsJson, MovedData, Quiet
 from shiftlif.cli.output import percent, show_json, show_pairs, show_table
 from shiftlif.cli.progress import Progress
 from shiftlif.cli.verify import stored_prepared
 from shiftlif.errors import ConfigurationError
-from shiftlif.program.storage import PROGRAM
 
 if TYPE_CHECKING:
     from shiftlif.analysis.behaviour import Behaviour
     from shiftlif.network import Network
     from shiftlif.training.runs import Run
 
-PARTS = ("val", "test")
-
 
 def behaviour(
     run: Annotated[Path, typer.Argument(help="Run folder of 'shiftlif train'.")],
     bits: Annotated[
         int | None,
-        typer.Option(help="Weight bits, 8 or 4. (default: as compiled, else the run's qat_bits, else 8)"),
+        typer.Option(
+            help="Weight bits, 8 or 4. (default: as compiled, else the run's qat_bits, else 8)",
+            autocompletion=completion.one_of(completion.BITS),
+        ),
     ] = None,
-    part: Annotated[str, typer.Option(help="Which samples: val or test.")] = "test",
+    part: Annotated[
+        str,
+        typer.Option(help="Which samples: val or test.", autocompletion=completion.one_of(completion.PARTS)),
+    ] = "test",
     data: MovedData = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -58,8 +62,8 @@ def _compare(
     from shiftlif.training.progress import counted
     from shiftlif.training.runs import load_run, use_threads
 
-    if part not in PARTS:
-        raise ConfigurationError(f"--part is {part!r}, expected one of {', '.join(PARTS)}")
+    if part not in completion.PARTS:
+        raise ConfigurationError(f"--part is {part!r}, expected one of {', '.join(completion.PARTS)}")
     if bits is not None:
         check_bits(bits)
     loaded = load_run(run)
@@ -76,6 +80,7 @@ def _quantised(
 ) -> tuple[Network, dict[str, Any]]:
     """The network and where it comes from: bits, whether it is the compiled one, fine-tuning epochs."""
     from shiftlif.program import load
+    from shiftlif.program.storage import PROGRAM
     from shiftlif.training.deployment import prepared_for
 
     if (folder / PROGRAM).is_file():

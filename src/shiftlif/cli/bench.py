@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from shiftlif.cli import completion
 from shiftlif.cli.options import AsJson, Quiet
 from shiftlif.cli.output import ERRORS, Interrupted, duration, percent, show_json, show_pairs, show_table
 from shiftlif.cli.progress import Progress
@@ -30,7 +31,10 @@ def bench(
     ] = Path("results/bench.jsonl"),
     only: Annotated[
         list[str] | None,
-        typer.Option(help="FIELD=VALUE of dataset, neuron, steps or seed; may be repeated."),
+        typer.Option(
+            help="FIELD=VALUE of dataset, neuron, steps or seed; may be repeated.",
+            autocompletion=completion.one_of(completion.GRID),
+        ),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Run at most so many of what is missing.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be run, and stop.")] = False,

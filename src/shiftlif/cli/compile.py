@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from shiftlif.cli import completion
 from shiftlif.cli.options import AsJson, DryRun, MovedData, Quiet
 from shiftlif.cli.output import percent, show_json, show_pairs, show_plan
 from shiftlif.cli.progress import Progress
 from shiftlif.errors import ModelFileError
-from shiftlif.program.storage import PROGRAM
 
 if TYPE_CHECKING:
     from shiftlif.training.batches import Data
@@ -25,7 +25,11 @@ VECTOR_SAMPLES = 16
 def compile_run(
     run: Annotated[Path, typer.Argument(help="Run folder of 'shiftlif train'.")],
     bits: Annotated[
-        int | None, typer.Option(help="Weight bits, 8 or 4. (default: the run's qat_bits, else 8)")
+        int | None,
+        typer.Option(
+            help="Weight bits, 8 or 4. (default: the run's qat_bits, else 8)",
+            autocompletion=completion.one_of(completion.BITS),
+        ),
     ] = None,
     qat_epochs: Annotated[
         int | None, typer.Option(min=0, help="Quantisation-aware epochs. (default: the run's qat_epochs)")
@@ -46,6 +50,8 @@ def compile_run(
     Scales are absorbed, weights quantised (and fine-tuned with --qat-epochs), and every letter and
     membrane of the program is compared with the prepared network's.
     """
+    from shiftlif.program.storage import PROGRAM
+
     target = out if out is not None else run / PROGRAM
     files = {"program": target, "prepared network": prepared_beside(target)}
     if vectors is not None:

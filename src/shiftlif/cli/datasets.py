@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from shiftlif.cli import completion
 from shiftlif.cli.options import AsJson, DryRun, Quiet
 from shiftlif.cli.output import show_json, show_pairs, show_plan, show_table
 from shiftlif.cli.progress import Progress
@@ -18,7 +19,10 @@ def datasets(
     fetch_name: Annotated[
         str | None,
         typer.Option(
-            "--fetch", metavar="NAME", help="Download a set's official files, where its licence allows."
+            "--fetch",
+            metavar="NAME",
+            help="Download a set's official files, where its licence allows.",
+            autocompletion=completion.fetchable,
         ),
     ] = None,
     dry_run: DryRun = False,

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
+from shiftlif.cli import completion
 from shiftlif.cli.compile import accuracies, deploy_run, prepared_beside, record_vectors, save
 from shiftlif.cli.options import AsJson, DryRun, Quiet
 from shiftlif.cli.output import Interrupted, fresh_folder, percent, show_json, show_pairs, show_plan
 from shiftlif.cli.progress import Progress
 from shiftlif.cli.train import files_of, plan_training
-from shiftlif.program.storage import PROGRAM
 
 VECTORS = "vectors.npz"
 
@@ -24,7 +24,9 @@ def demo(
     ),
     epochs: Annotated[int, typer.Option(min=1, help="Training epochs.")] = 20,
     qat_epochs: Annotated[int, typer.Option(min=0, help="Quantisation-aware epochs.")] = 0,
-    bits: Annotated[int, typer.Option(help="Weight bits, 8 or 4.")] = 8,
+    bits: Annotated[
+        int, typer.Option(help="Weight bits, 8 or 4.", autocompletion=completion.one_of(completion.BITS))
+    ] = 8,
     dry_run: DryRun = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -34,6 +36,7 @@ def demo(
     with Progress(quiet, as_json) as progress:
         progress.begin("starting")
         from shiftlif.program import measure
+        from shiftlif.program.storage import PROGRAM
         from shiftlif.quantize.weights import check_bits
         from shiftlif.training.config import TrainingConfig
         from shiftlif.training.deployment import program_frames

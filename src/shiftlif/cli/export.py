@@ -12,7 +12,6 @@ from shiftlif.cli.options import AsJson, DryRun, MovedData, Quiet
 from shiftlif.cli.output import show_json, show_pairs, show_plan
 from shiftlif.cli.progress import Progress
 from shiftlif.errors import ConfigurationError, ProgramError
-from shiftlif.program.storage import PROGRAM
 
 if TYPE_CHECKING:
     from shiftlif.program import IntegerProgram
@@ -53,6 +52,7 @@ def export_c(
     """
     from shiftlif.export import export_c as export
     from shiftlif.program import load
+    from shiftlif.program.storage import PROGRAM
 
     file = target / PROGRAM if target.is_dir() else target
     if target.is_dir() and not file.is_file():

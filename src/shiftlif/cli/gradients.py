@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from shiftlif.cli import completion
 from shiftlif.cli.options import AsJson, DryRun, MovedData, Quiet
 from shiftlif.cli.output import show_json, show_pairs, show_plan, show_table
 from shiftlif.cli.progress import Progress
@@ -19,7 +20,8 @@ def gradients(
     surrogate: Annotated[
         list[str] | None,
         typer.Option(
-            help="relsget, rectangle, atan, triangle or superspike; may be repeated. (default: the run's)"
+            help="relsget, rectangle, atan, triangle or superspike; may be repeated. (default: the run's)",
+            autocompletion=completion.one_of(completion.SURROGATES),
         ),
     ] = None,
     alpha: Annotated[

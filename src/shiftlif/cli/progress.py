@@ -159,10 +159,10 @@ class _Bar:
 
     def show(self, stage: str, unit: str, pace: Pace, note: str) -> None:
         self._taken, self._shown = self.clock(), (pace, unit, note)
-        bar = self._bar or self._draw()
+        bar = self._bar or self._draw(stage)
         bar.update(bar.task_ids[0], description=stage, completed=pace.done, total=pace.total or None)
 
-    def _draw(self) -> RichProgress:
+    def _draw(self, stage: str) -> RichProgress:
         from rich.progress import BarColumn, Progress, RenderableColumn, TextColumn
 
         console = ERRORS.take()
@@ -175,7 +175,7 @@ class _Bar:
             transient=True,
             redirect_stdout=False,  # results may go to a pipe
         )
-        self._bar.add_task("")
+        self._bar.add_task(stage, total=None)
         self._bar.start()
         return self._bar
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from shiftlif.cli import completion
 from shiftlif.cli.compile import check_parent
 from shiftlif.cli.options import AsJson, DryRun, Quiet
 from shiftlif.cli.output import Interrupted, percent, show_json, show_pairs, show_plan
@@ -22,20 +23,32 @@ FIGURES = ("learning_curves.png", "letter_usage.png")
 
 def train(
     dataset: Annotated[
-        str | None, typer.Argument(help="A known data set (see 'shiftlif datasets') or a path.")
+        str | None,
+        typer.Argument(
+            help="A known data set (see 'shiftlif datasets') or a path.", autocompletion=completion.dataset
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder. (default: runs/DATASET)")] = None,
     config: Annotated[
         Path | None, typer.Option(help="YAML or JSON file; options on the command line win.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
-    model: Annotated[str | None, typer.Option(help="dense, conv1d, conv2d or auto. (default: auto)")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="dense, conv1d, conv2d, lenet or auto. (default: auto)",
+            autocompletion=completion.one_of(completion.MODELS),
+        ),
+    ] = None,
     width: Annotated[
         int | None, typer.Option(help="Width of the model. (default: 128, 32, 16 for dense, conv1d, conv2d)")
     ] = None,
     neuron: Annotated[
         str | None,
-        typer.Option(help="ShiftLIF, QBLIF, LIF, QuantReLU, ...: see docs/neurons.md. (default: ShiftLIF)"),
+        typer.Option(
+            help="ShiftLIF, QBLIF, LIF, QuantReLU, ...: see docs/neurons.md. (default: ShiftLIF)",
+            autocompletion=completion.one_of(completion.NEURONS),
+        ),
     ] = None,
     k: Annotated[
         int | None, typer.Option("--K", "-K", help="Smallest letter 2^-K (ShiftLIF), 0 to 6. (default: 3)")
@@ -57,17 +70,30 @@ def train(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order, dropout and augmentation.")] = None,
     calibrate: Annotated[
-        str | None, typer.Option(help="Scales at the start: none, quantile or error.")
+        str | None,
+        typer.Option(
+            help="Scales at the start: none, quantile or error.",
+            autocompletion=completion.one_of(completion.CALIBRATIONS),
+        ),
     ] = None,
     patience: Annotated[
         int | None, typer.Option(help="Stop after so many epochs without a better one.")
     ] = None,
     augment: Annotated[
-        list[str] | None, typer.Option(help="NAME=STRENGTH, for example shift=0.1; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="NAME=STRENGTH, for example shift=0.1; may be repeated.",
+            autocompletion=completion.one_of(f"{name}=" for name in completion.AUGMENTATIONS),
+        ),
     ] = None,
     rate_weight: Annotated[float | None, typer.Option(help="Weight of the spike-rate penalty.")] = None,
     rate_target: Annotated[float | None, typer.Option(help="Events per neuron per step wanted.")] = None,
-    accelerator: Annotated[str | None, typer.Option(help="cpu, gpu, mps or auto.")] = None,
+    accelerator: Annotated[
+        str | None,
+        typer.Option(
+            help="cpu, gpu, mps or auto.", autocompletion=completion.one_of(completion.ACCELERATORS)
+        ),
+    ] = None,
     devices: Annotated[str | None, typer.Option(help="How many, or auto.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads of torch.")] = None,
     set_: Annotated[

@@ -12,7 +12,6 @@ from shiftlif.cli.options import AsJson, MovedData, Quiet
 from shiftlif.cli.output import show_json, show_pairs
 from shiftlif.cli.progress import Progress
 from shiftlif.errors import ConfigurationError, ModelFileError
-from shiftlif.program.storage import PROGRAM
 
 if TYPE_CHECKING:
     from shiftlif.network import Network
@@ -33,6 +32,8 @@ def verify(
     membrane at every layer and step is compared on the whole test part. The first difference ends the command with
     exit code 2.
     """
+    from shiftlif.program.storage import PROGRAM
+
     if vectors is not None:
         with Progress(quiet, as_json) as progress:
             found = _with_vectors(target / PROGRAM if target.is_dir() else target, vectors, progress)
@@ -80,6 +81,7 @@ def _with_run(folder: Path, source: Path | None, progress: Progress) -> dict[str
     progress.begin("loading the run")
     from shiftlif.compile import verify as compare
     from shiftlif.program import load
+    from shiftlif.program.storage import PROGRAM
     from shiftlif.quantize import absorb
     from shiftlif.training.runs import load_run, use_threads
 
