@@ -64,7 +64,7 @@ def test_a_log_file_that_asks_for_progress_gets_a_line_every_ten_seconds(monkeyp
     clock = Clock()
     with Progress(clock=clock) as progress:
         report = progress("verifying")
-        for done in range(0, 31):
+        for done in range(31):
             report(done, 40, "fine")
             clock.now += 1
     assert capsys.readouterr().err.splitlines() == [

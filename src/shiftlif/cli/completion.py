@@ -7,7 +7,6 @@ Nothing here may import torch: a shell waits. The names that live beside torch a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 NEURONS = (
     *("LIF", "IF", "PLIF", "CLIF", "GLIF", "PSN", "TLIF", "IntLIF", "NILIF", "QBLIF", "BurstLIF"),
@@ -37,11 +36,10 @@ def one_of(values: Iterable[str]) -> Offer:
 
 
 def dataset(incomplete: str) -> list[tuple[str, str]]:
-    """Known data sets with what they are, and paths."""
+    """Known data sets with what they are; the shell itself completes to paths where none begins like this."""
     from shiftlif.data import describe, names
 
-    known = [(name, describe(name)["task"]) for name in names() if name.startswith(incomplete)]
-    return known + _paths(incomplete)
+    return [(name, describe(name)["task"]) for name in names() if name.startswith(incomplete)]
 
 
 def fetchable(incomplete: str) -> list[tuple[str, str]]:
@@ -50,21 +48,3 @@ def fetchable(incomplete: str) -> list[tuple[str, str]]:
 
     found = [describe(name) for name in names() if name.startswith(incomplete)]
     return [(d["name"], d["task"]) for d in found if d["fetch"]]
-
-
-def _paths(incomplete: str) -> list[tuple[str, str]]:
-    """Folders and .npz files that begin like this."""
-    folder, _, begin = incomplete.rpartition("/")
-    place = Path(folder + "/" if folder or incomplete.startswith("/") else ".").expanduser()
-    try:
-        entries = sorted(place.iterdir())
-    except OSError:
-        return []
-    before = f"{folder}/" if "/" in incomplete else ""
-    return [
-        (f"{before}{entry.name}{'/' if entry.is_dir() else ''}", "")
-        for entry in entries
-        if entry.name.startswith(begin)
-        and (entry.is_dir() or entry.suffix == ".npz")
-        and not (entry.name.startswith(".") and not begin)
-    ]
