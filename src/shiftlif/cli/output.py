@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -158,17 +158,25 @@ def show_plan(does: str, settings: Mapping[str, object], files: Sequence[Path], 
         "would replace": [file for file in files if there[file]],
     }
     listed = {name: "\n".join(map(str, chosen)) for name, chosen in lists.items() if chosen}
-    shown = {name: _plain(value) for name, value in settings.items()}
+    shown = {name.replace("_", " "): _plain(value) for name, value in settings.items()}
     show_pairs(f"dry run, nothing was written: {does}", {**shown, **listed})
 
 
 def _plain(value: object) -> str:
-    """A value as text: numbers with separators, a mapping line by line."""
+    """A value as text: numbers with separators, a mapping line by line, what is nested by dotted names."""
     if isinstance(value, dict):
-        return "\n".join(f"{name}: {_plain(inner).replace(chr(10), ', ')}" for name, inner in value.items())
+        return "\n".join(f"{name}: {_plain(inner)}" for name, inner in _dotted(value))
     if isinstance(value, list):
         return ", ".join(map(_plain, value))
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _dotted(values: Mapping[str, object], before: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _dotted(value, f"{before}{name}.")
+        else:
+            yield f"{before}{name}", value
 
 
 def percent(share: float) -> str:

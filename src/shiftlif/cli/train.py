@@ -213,7 +213,7 @@ def files_of(folder: Path, figures: bool = False) -> list[Path]:
     from shiftlif.training.loop import HISTORY, LAST
     from shiftlif.training.runs import CONFIG, INPUT, SUMMARY, WEIGHTS
 
-    names = [CONFIG, INPUT, HISTORY, LAST, WEIGHTS, SUMMARY, *(FIGURES if figures else ())]
+    names = [CONFIG, INPUT, HISTORY, "tensorboard", LAST, WEIGHTS, SUMMARY, *(FIGURES if figures else ())]
     return [folder / name for name in names]
 
 
