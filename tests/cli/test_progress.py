@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from shiftlif.cli import progress as module
+from shiftlif.cli.datasets import _Download
 from shiftlif.cli.output import ERRORS, duration
 from shiftlif.cli.progress import Pace, Progress, figures
 
@@ -109,6 +110,30 @@ def test_the_next_stage_counts_from_where_it_begins(monkeypatch, capsys):
         "reading: 0 s",
         "training: 500/1,000 batches, 0 s",
         "training: 600/1,000 batches, 10/s, 10 s, 40 s left",
+    ]
+
+
+def test_a_download_is_counted_in_megabytes_file_after_file(monkeypatch, capsys):
+    monkeypatch.setenv("SHIFTLIF_PROGRESS", "1")
+    monkeypatch.setattr(module, "LINE_EVERY", 0.0)
+    clock = Clock()
+    with Progress(clock=clock) as progress:
+        download = _Download(progress, "gsc35")
+        for size in (4_000_000, 2_000_000):
+            download.total = size
+            download.update(0)
+            clock.now += 2.0
+            download.update(2_000_000)
+        download.reset()
+        download.update(download.total)  # as pooch ends a file
+        download.close()
+    assert capsys.readouterr().err.splitlines() == [
+        "fetching gsc35: 0/4 MB, 0 s",
+        "fetching gsc35: 2/4 MB, 1.0/s, 2 s, 2 s left",
+        "fetching gsc35: 0/2 MB, 0 s",
+        "fetching gsc35: 2/2 MB, 1.0/s, 2 s",
+        "fetching gsc35: 2/2 MB, 1.0/s, 2 s",
+        "unpacking gsc35: 0 s",
     ]
 
 
