@@ -50,17 +50,16 @@ def compile_run(
     Scales are absorbed, weights quantised (and fine-tuned with --qat-epochs), and every letter and
     membrane of the program is compared with the prepared network's.
     """
-    from shiftlif.program.storage import PROGRAM
-
-    target = out if out is not None else run / PROGRAM
-    files = {"program": target, "prepared network": prepared_beside(target)}
-    if vectors is not None:
-        files["golden vectors"] = vectors
     with Progress(quiet, as_json) as progress:
         progress.begin("loading the run")
+        from shiftlif.program.storage import PROGRAM
         from shiftlif.quantize.weights import check_bits
         from shiftlif.training.runs import load_run
 
+        target = out if out is not None else run / PROGRAM
+        files = {"program": target, "prepared network": prepared_beside(target)}
+        if vectors is not None:
+            files["golden vectors"] = vectors
         loaded = load_run(run)
         epochs = loaded.config.qat_epochs if qat_epochs is None else qat_epochs
         chosen = bits if bits is not None else loaded.config.qat_bits or 8
