@@ -120,6 +120,40 @@ def test_a_dry_run_shows_and_does_nothing(bench):
     assert not bench.out.parent.exists()
 
 
+def test_json_is_the_plan_on_a_dry_run_and_the_files_afterwards(bench):
+    bench.describe("AB")
+    plan = json.loads(bench("--dry-run", "--json").stdout)
+    assert [(run["neuron"], run["teaching"], run["seconds"]) for run in plan["runs"]] == [
+        ("A", False, None),
+        ("B", False, None),
+    ]
+    assert plan["seconds"] is None
+    result = bench("--json")
+    made = json.loads(result.stdout)
+    assert (made["records"], made["runs"], made["file"]) == (2, 2, str(bench.out))
+    assert {Path(file).suffix for file in made["files"]} == {".md", ".csv", ".tex", ".png"}
+    assert result.stderr == ""
+    bench.describe("ABC")
+    assert json.loads(bench("--dry-run", "--json").stdout)["seconds"] > 0, "runs like it have a record"
+
+
+def test_quiet_says_only_what_failed(bench):
+    bench.describe(["A", "Raises"])
+    lines = bench("--quiet").stderr.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["failed", "error"]
+
+
+def test_progress_counts_runs_and_estimates_from_runs_like_those_left(bench, monkeypatch):
+    monkeypatch.setenv("SHIFTLIF_PROGRESS", "1")
+    monkeypatch.setattr("shiftlif.cli.progress.LINE_EVERY", 0.0)
+    bench.describe("AB")
+    told = [line for line in bench().stderr.splitlines() if line.startswith("bench: ")]
+    assert [line.split(",")[0] for line in told] == [f"bench: {done}/2 runs" for done in (0, 1, 2)]
+    assert "left" not in told[0], "no record of this data set yet"
+    assert "left" in told[1]
+    assert "left" not in told[2]
+
+
 def test_a_dry_run_shows_the_teachers_and_leaves_absent_data_out(bench, monkeypatch):
     monkeypatch.setenv("SHIFTLIF_DATA", "/nowhere")
     bench.describe("AT", datasets={"wiar": None, "digits": None}, common={"teacher": "T"}, seeds=[0, 1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -64,7 +64,12 @@ def name_of(surrogate: Surrogate) -> str:
 
 
 def gradient_flow(
-    network: Network, x: Tensor, labels: Tensor, surrogates: Sequence[Surrogate]
+    network: Network,
+    x: Tensor,
+    labels: Tensor,
+    surrogates: Sequence[Surrogate],
+    *,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[GradientRow]:
     """Gradients of the cross-entropy of the mean read-out with respect to every neuron layer's currents.
 
@@ -76,6 +81,7 @@ def gradient_flow(
         x: one batch ``[T, B, *input_shape]``.
         labels: class indices ``[B]``.
         surrogates: to compare.
+        progress: called with (surrogates done, surrogates in all), first with none done.
 
     Returns:
         One row for each surrogate, layer and step, in this order; the layers in the order of computation.
@@ -91,7 +97,9 @@ def gradient_flow(
         raise NetworkError(f"labels must be [B] = [{x.shape[1]}] for this batch, got {tuple(labels.shape)}")
     rows: list[GradientRow] = []
     with batch_statistics(network), _own_surrogates_afterwards(neurons):
-        for surrogate in surrogates:
+        for done, surrogate in enumerate(surrogates):
+            if progress is not None:
+                progress(done, len(surrogates))
             for neuron in neurons:
                 neuron.surrogate = surrogate
             rows += _rows(surrogate, current_gradients(network, x, labels))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -233,6 +233,7 @@ def compare_alphabets(
     *,
     exponents: Sequence[int] = CANDIDATES["K"],
     tolerance: float = TOLERANCE,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[LayerComparison]:
     """Power-of-two against uniform letters on the membranes that a network has, in evaluation mode.
 
@@ -244,6 +245,7 @@ def compare_alphabets(
         batches: network inputs ``[T, B, ...]``.
         exponents: values of K.
         tolerance: for the recommended K, see `recommend`.
+        progress: called with (layers done, layers in all), first with none done.
 
     Raises:
         DataError: there is no batch.
@@ -262,10 +264,12 @@ def compare_alphabets(
         for x in batches:
             network.run(x, observer=keep)
     neurons = dict(_calibrated(network))
-    return [
-        _compare(name, neurons[name], parts, sorted(set(exponents)), tolerance)
-        for name, parts in seen.items()
-    ]
+    found: list[LayerComparison] = []
+    for name, parts in seen.items():
+        if progress is not None:
+            progress(len(found), len(seen))
+        found.append(_compare(name, neurons[name], parts, sorted(set(exponents)), tolerance))
+    return found
 
 
 SAMPLED = 20_000  # membranes kept per layer and batch

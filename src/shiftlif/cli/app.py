@@ -24,9 +24,10 @@ from shiftlif.cli.verify import verify
 app = typer.Typer(
     name="shiftlif",
     help="Train multi-level spiking networks; run exactly what was trained as multiplier-free integer code.",
-    epilog="Example: shiftlif demo",
+    epilog="Example: shiftlif demo\n\n"
+    "Exit codes: 0 done; 1 a fault of shiftlif itself, or nobody reads the output any more; 2 something you gave is "
+    "wrong, or a check found a difference, and one line on standard error says what; 130 interrupted (Ctrl-C).",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -7,43 +7,63 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shiftlif.cli.options import MovedData
+from shiftlif.cli import completion
+from shiftlif.cli.options import AsJson, MovedData, Quiet
 from shiftlif.cli.output import percent, show_json, show_pairs, show_table
+from shiftlif.cli.progress import Progress
 from shiftlif.cli.verify import stored_prepared
 from shiftlif.errors import ConfigurationError
-from shiftlif.program.storage import PROGRAM
 
 if TYPE_CHECKING:
     from shiftlif.analysis.behaviour import Behaviour
     from shiftlif.network import Network
     from shiftlif.training.runs import Run
 
-PARTS = ("val", "test")
-
 
 def behaviour(
     run: Annotated[Path, typer.Argument(help="Run folder of 'shiftlif train'.")],
     bits: Annotated[
         int | None,
-        typer.Option(help="Weight bits, 8 or 4. (default: as compiled, else the run's qat_bits, else 8)"),
+        typer.Option(
+            help="Weight bits, 8 or 4. (default: as compiled, else the run's qat_bits, else 8)",
+            autocompletion=completion.one_of(completion.BITS),
+        ),
     ] = None,
-    part: Annotated[str, typer.Option(help="Which samples: val or test.")] = "test",
+    part: Annotated[
+        str,
+        typer.Option(help="Which samples: val or test.", autocompletion=completion.one_of(completion.PARTS)),
+    ] = "test",
     data: MovedData = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of tables.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare the float network of a run with its quantised network, layer by layer.
 
     The quantised network is the one that 'shiftlif compile' stored, fine-tuned as it was, where the run is
     compiled with these bits; otherwise the weights are quantised as they are.
     """
+    with Progress(quiet, as_json) as progress:
+        progress.begin("loading the run")
+        found, origin = _compare(run, bits, part, data, progress)
+    if as_json:
+        show_json({"run": str(run), "part": part, **origin, **found.to_dict()})
+    else:
+        _show(found, f"int{origin['bits']}", _title(run, part, found, origin))
+
+
+def _compare(
+    run: Path, bits: int | None, part: str, data: Path | None, progress: Progress
+) -> tuple[Behaviour, dict[str, Any]]:
+    """What was found, and which quantised network it is of."""
     from shiftlif.analysis.behaviour import compare
     from shiftlif.quantize import absorb
     from shiftlif.quantize.weights import check_bits
     from shiftlif.training.evaluation import inputs
+    from shiftlif.training.progress import counted
     from shiftlif.training.runs import load_run, use_threads
 
-    if part not in PARTS:
-        raise ConfigurationError(f"--part is {part!r}, expected one of {', '.join(PARTS)}")
+    if part not in completion.PARTS:
+        raise ConfigurationError(f"--part is {part!r}, expected one of {', '.join(completion.PARTS)}")
     if bits is not None:
         check_bits(bits)
     loaded = load_run(run)
@@ -51,11 +71,8 @@ def behaviour(
     samples = loaded.data(source=data)
     absorbed = absorb(loaded.network)
     quantised, origin = _quantised(run, loaded, absorbed, samples, bits)
-    found = compare(absorbed, quantised, inputs(samples, part), samples.parts[part].y)
-    if as_json:
-        show_json({"run": str(run), "part": part, **origin, **found.to_dict()})
-    else:
-        _show(found, f"int{origin['bits']}", _title(run, part, found, origin))
+    batches = counted(inputs(samples, part), progress("comparing"), len(samples.parts[part]))
+    return compare(absorbed, quantised, batches, samples.parts[part].y), origin
 
 
 def _quantised(
@@ -63,6 +80,7 @@ def _quantised(
 ) -> tuple[Network, dict[str, Any]]:
     """The network and where it comes from: bits, whether it is the compiled one, fine-tuning epochs."""
     from shiftlif.program import load
+    from shiftlif.program.storage import PROGRAM
     from shiftlif.training.deployment import prepared_for
 
     if (folder / PROGRAM).is_file():

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.text import Text
 
-from shiftlif.cli.output import Interrupted, percent, show_pairs, show_table
+from shiftlif.cli import completion
+from shiftlif.cli.options import AsJson, Quiet
+from shiftlif.cli.output import ERRORS, Interrupted, duration, percent, show_json, show_pairs, show_table
+from shiftlif.cli.progress import Progress
 from shiftlif.errors import ConfigurationError, ModelFileError
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from shiftlif.bench.store import Record
 
 SUFFIX = ".jsonl"
+FIELDS = ("dataset", "neuron", "steps", "seed")
 
 
 def bench(
@@ -30,7 +31,10 @@ def bench(
     ] = Path("results/bench.jsonl"),
     only: Annotated[
         list[str] | None,
-        typer.Option(help="FIELD=VALUE of dataset, neuron, steps or seed; may be repeated."),
+        typer.Option(
+            help="FIELD=VALUE of dataset, neuron, steps or seed; may be repeated.",
+            autocompletion=completion.one_of(completion.GRID),
+        ),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Run at most so many of what is missing.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be run, and stop.")] = False,
@@ -44,6 +48,8 @@ def bench(
         Path | None,
         typer.Option(help="Also renew the summary between the marks <!-- bench --> of this page."),
     ] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train and measure neurons x data sets x steps x seeds; runs what has no record yet.
 
@@ -65,7 +71,9 @@ def bench(
     wanted = chosen(grid, only or [])
     keys = {job.key for job in grid}
     if prune and not dry_run:
-        show_pairs("pruned", {"lines dropped": keep_records(out, list(keys)), "file": out})
+        dropped = keep_records(out, list(keys))
+        if not as_json:
+            show_pairs("pruned", {"lines dropped": dropped, "file": out})
     records = read_records(out)
     if stale := len(records.keys() - keys):
         _note(
@@ -78,13 +86,14 @@ def bench(
             _note(reason)
         missing = in_order(missing, list(records.values()))[:limit]
         if dry_run:
-            _plan(missing, list(records.values()), jobs, _teachers(out))
+            _plan(missing, list(records.values()), jobs, _teachers(out), as_json)
             return
         if missing:
-            failed = _run(missing, list(records.values()), jobs, out, recipe)
+            with Progress(quiet, as_json) as progress:
+                failed = _run(missing, list(records.values()), jobs, out, recipe, progress)
             records = read_records(out)
     if not failed or keys & records.keys():
-        _render(described, grid, records, out, readme)
+        _render(described, grid, records, out, readme, as_json)
     if failed:
         raise ConfigurationError(
             f"{failed} of {len(missing)} runs failed, see {_errors(out)}; the others are kept; call the command again "
@@ -93,7 +102,7 @@ def bench(
 
 
 def _note(text: str) -> None:
-    Console(stderr=True, soft_wrap=True).print(Text(text, style="yellow"))
+    ERRORS.line(text, "yellow")
 
 
 def _errors(out: Path) -> Path:
@@ -111,7 +120,9 @@ def _trained(teachers: Path) -> list[str]:
     return [folder.name for folder in teachers.glob("*") if (folder / SUMMARY).is_file()]
 
 
-def _plan(missing: Sequence[Job], records: Sequence[Record], jobs: int, teachers: Path) -> None:
+def _plan(
+    missing: Sequence[Job], records: Sequence[Record], jobs: int, teachers: Path, as_json: bool
+) -> None:
     """Show the runs, and among them the teachers that are to be trained, in their order."""
     from shiftlif.bench.schedule import expected_seconds, plan
 
@@ -129,8 +140,15 @@ def _plan(missing: Sequence[Job], records: Sequence[Record], jobs: int, teachers
     ]
     known = [seconds for seconds in expected if seconds is not None]
     total = sum(known) / max(1, len(known)) * len(tasks) / jobs
+    if as_json:
+        planned = [
+            {**dict(zip(FIELDS, task.job.labels, strict=True)), "teaching": task.teaching, "seconds": seconds}
+            for task, seconds in zip(tasks, expected, strict=True)
+        ]
+        show_json({"dry_run": True, "runs": planned, "seconds": total if known else None})
+        return
     taught = f" and {more} teachers" if (more := len(tasks) - len(missing)) else ""
-    about = f", about {_duration(total)} with {jobs} processes" if known else ""
+    about = f", about {duration(total)} with {jobs} processes" if known else ""
     show_table(f"{len(missing)} runs{taught}{about}", ("data set", "neuron", "T", "seed", "seconds"), rows)
 
 
@@ -150,7 +168,14 @@ def _available(jobs: Sequence[Job]) -> tuple[list[Job], list[str]]:
     ]
 
 
-def _run(missing: Sequence[Job], records: list[Record], jobs: int, out: Path, recipe: Path) -> int:
+def _run(
+    missing: Sequence[Job],
+    records: list[Record],
+    jobs: int,
+    out: Path,
+    recipe: Path,
+    progress: Progress,
+) -> int:
     """Run what is missing; how many failed."""
     from shiftlif.bench.schedule import plan, run_tasks
     from shiftlif.bench.store import append_record
@@ -166,22 +191,21 @@ def _run(missing: Sequence[Job], records: list[Record], jobs: int, out: Path, re
     left = {job.key: job for job in missing}
     failed = 0
     outcomes = run_tasks(plan(missing, _trained(teachers)), workers=jobs, teachers=teachers)
+    report = progress("bench", "runs")
+    report(0, len(missing), left=_expected(list(left.values()), records, jobs))
     try:
-        with _progress() as progress:
-            bar = progress.add_task("", total=len(missing), done="", left="")
-            for outcome in outcomes:
-                if outcome.record is not None:
-                    append_record(out, outcome.record)
-                    records.append(outcome.record)
-                elif outcome.error is not None:
-                    failed += not outcome.task.teaching
-                    append_record(_errors(out), _failure(outcome))
-                progress.console.print(_line(outcome))
-                if not outcome.task.teaching:
-                    left.pop(outcome.task.job.key, None)
-                    progress.update(
-                        bar, advance=1, **_estimate(list(left.values()), records, jobs, progress, bar)
-                    )
+        for outcome in outcomes:
+            if outcome.record is not None:
+                append_record(out, outcome.record)
+                records.append(outcome.record)
+            elif outcome.error is not None:
+                failed += not outcome.task.teaching
+                append_record(_errors(out), _failure(outcome))
+            if outcome.error is not None or not progress.silent:
+                ERRORS.line(*_line(outcome))
+            if not outcome.task.teaching:
+                left.pop(outcome.task.job.key, None)
+            report(len(missing) - len(left), len(missing), left=_expected(list(left.values()), records, jobs))
     except KeyboardInterrupt:
         raise Interrupted(
             f"interrupted; the records of finished runs are in {out}; go on with: shiftlif bench {recipe} --out {out}"
@@ -191,54 +215,40 @@ def _run(missing: Sequence[Job], records: list[Record], jobs: int, out: Path, re
     return failed
 
 
-def _progress() -> Progress:
-    return Progress(
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[done]}"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[left]}"),
-        console=Console(stderr=True),
-    )
-
-
-def _estimate(
-    left: Sequence[Job], records: Sequence[Record], jobs: int, progress: Progress, bar: Any
-) -> dict[str, Any]:
-    """Rate so far and time still needed, from how long runs like those that are left took."""
+def _expected(left: Sequence[Job], records: Sequence[Record], jobs: int) -> float | None:
+    """Seconds that the runs that are left still need, from how long runs like them took; None where none is known."""
     from shiftlif.bench.schedule import expected_seconds
 
-    shown = progress.tasks[bar]
-    elapsed, finished = shown.elapsed or 0.0, shown.completed + 1
     known = [seconds for job in left if (seconds := expected_seconds(job, records)) is not None]
-    mean = sum(known) / len(known) if known else elapsed * jobs / finished
-    needed = (sum(known) + mean * (len(left) - len(known))) / jobs
-    return {
-        "done": f"{60 * finished / elapsed:.1f} runs/min" if elapsed else "",
-        "left": f"about {_duration(needed)} left" if left else "",
-    }
+    return sum(known) / len(known) * len(left) / jobs if known else None
 
 
-def _line(outcome: Outcome) -> Text:
+def _line(outcome: Outcome) -> tuple[str, str]:
+    """What is said of a task that has ended, and in which style."""
     if outcome.error is not None:
-        return Text(f"failed: {outcome.task}: {outcome.error.splitlines()[-1]}", style="bold red")
+        return f"failed: {outcome.task}: {outcome.error.splitlines()[-1]}", "bold red"
     if outcome.record is None:
-        return Text(f"{outcome.task}: trained in {outcome.seconds:.0f} s", style="dim")
+        return f"{outcome.task}: trained in {outcome.seconds:.0f} s", "dim"
     programs = outcome.record["deploy"]
     shown = [f"{name} {percent(p['accuracy'])}" for name, p in programs.items() if isinstance(p, dict)]
     more = f" ({', '.join(shown)})" if shown else ""
     accuracy = percent(outcome.record["test"]["accuracy"])
-    return Text(f"{outcome.task}: {accuracy}{more} in {outcome.seconds:.0f} s")
+    return f"{outcome.task}: {accuracy}{more} in {outcome.seconds:.0f} s", ""
 
 
 def _failure(outcome: Outcome) -> dict[str, Any]:
     job = outcome.task.job
-    named = dict(zip(("dataset", "neuron", "steps", "seed"), job.labels, strict=True))
+    named = dict(zip(FIELDS, job.labels, strict=True))
     return {"key": job.key, **named, "teaching": outcome.task.teaching, "error": outcome.error}
 
 
 def _render(
-    recipe: Recipe, grid: Sequence[Job], records: dict[str, Record], out: Path, readme: Path | None
+    recipe: Recipe,
+    grid: Sequence[Job],
+    records: dict[str, Record],
+    out: Path,
+    readme: Path | None,
+    as_json: bool,
 ) -> None:
     from shiftlif.bench.render import headline_of, rows_of, write_all
     from shiftlif.bench.tables import between_marks, markdown, summary_table
@@ -264,12 +274,9 @@ def _render(
         page = between_marks(read_file(readme).decode(), "\n".join(map(markdown, tables)))
         write_atomically(readme, page.encode())
         files.append(readme)
+    if as_json:
+        paths = [str(file) for file in files]
+        show_json({"records": len(current), "runs": len(grid), "file": str(out), "files": paths})
+        return
     shown: dict[str, object] = {"records": f"{len(current)} of {len(grid)} runs in {out}"}
     show_pairs("bench", {**shown, "files": ", ".join(map(str, files))})
-
-
-def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    if minutes < 1:
-        return f"{seconds:.0f} s"
-    return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shiftlif.cli.options import MovedData
-from shiftlif.cli.output import percent, show_pairs
+from shiftlif.cli import completion
+from shiftlif.cli.options import AsJson, DryRun, MovedData, Quiet
+from shiftlif.cli.output import percent, show_json, show_pairs, show_plan
+from shiftlif.cli.progress import Progress
 from shiftlif.errors import ModelFileError
-from shiftlif.program.storage import PROGRAM
 
 if TYPE_CHECKING:
+    from shiftlif.training.batches import Data
     from shiftlif.training.deployment import Deployed
     from shiftlif.training.runs import Run
 
@@ -22,7 +25,11 @@ VECTOR_SAMPLES = 16
 def compile_run(
     run: Annotated[Path, typer.Argument(help="Run folder of 'shiftlif train'.")],
     bits: Annotated[
-        int | None, typer.Option(help="Weight bits, 8 or 4. (default: the run's qat_bits, else 8)")
+        int | None,
+        typer.Option(
+            help="Weight bits, 8 or 4. (default: the run's qat_bits, else 8)",
+            autocompletion=completion.one_of(completion.BITS),
+        ),
     ] = None,
     qat_epochs: Annotated[
         int | None, typer.Option(min=0, help="Quantisation-aware epochs. (default: the run's qat_epochs)")
@@ -34,30 +41,46 @@ def compile_run(
     vectors: Annotated[
         Path | None, typer.Option(help="Also record golden vectors of 16 test samples here (.npz).")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Turn a run into an integer program and verify it on the whole test part.
 
     Scales are absorbed, weights quantised (and fine-tuned with --qat-epochs), and every letter and
     membrane of the program is compared with the prepared network's.
     """
-    from shiftlif.quantize.weights import check_bits
-    from shiftlif.training.runs import load_run
+    with Progress(quiet, as_json) as progress:
+        progress.begin("loading the run")
+        from shiftlif.program.storage import PROGRAM
+        from shiftlif.quantize.weights import check_bits
+        from shiftlif.training.runs import load_run
 
-    loaded = load_run(run)
-    epochs = loaded.config.qat_epochs if qat_epochs is None else qat_epochs
-    chosen = bits if bits is not None else loaded.config.qat_bits or 8
-    target = out if out is not None else run / PROGRAM
-    # Cheap mistakes first: fine-tuning takes a while.
-    check_bits(chosen)
-    for file in (target, vectors):
-        if file is not None:
-            make_parent(file)
-    loaded_data = loaded.data(source=data)
-    deployed = deploy_run(loaded, loaded_data, chosen, epochs, quiet=quiet)
-    save(deployed, target)
-    if vectors is not None:
-        record_vectors(deployed.program, loaded_data.frames("test"), loaded_data.temporal, vectors)
+        target = out if out is not None else run / PROGRAM
+        files = {"program": target, "prepared network": prepared_beside(target)}
+        if vectors is not None:
+            files["golden vectors"] = vectors
+        loaded = load_run(run)
+        epochs = loaded.config.qat_epochs if qat_epochs is None else qat_epochs
+        chosen = bits if bits is not None else loaded.config.qat_bits or 8
+        # Cheap mistakes first: fine-tuning takes a while.
+        check_bits(chosen)
+        for file in files.values():
+            check_parent(file) if dry_run else make_parent(file)
+        loaded_data = loaded.data(source=data)
+        if dry_run:
+            planned = _plan(loaded, loaded_data, chosen, epochs)
+            progress.close()
+            show_plan("compile a run", planned, list(files.values()), as_json)
+            return
+        deployed = deploy_run(loaded, loaded_data, chosen, epochs, progress)
+        save(deployed, target)
+        if vectors is not None:
+            record_vectors(deployed.program, loaded_data.frames("test"), loaded_data.temporal, vectors)
+    if as_json:
+        paths = {name.replace(" ", "_"): str(file) for name, file in files.items()}
+        show_json({"run": str(run), **deployed.to_dict(), **paths})
+        return
     show_pairs(
         f"{loaded.summary['dataset']}: int{chosen} program",
         {
@@ -65,15 +88,33 @@ def compile_run(
             "operations": len(deployed.program.operations),
             "weights": f"{deployed.program.parameters:,} in {deployed.program.weight_bytes:,} bytes",
             "digest": deployed.program.digest()[:16],
-            "program": target,
-            "prepared network": prepared_beside(target),
-            **({} if vectors is None else {"golden vectors": vectors}),
+            **files,
             "next": f"shiftlif info {target}",
         },
     )
 
 
-def deploy_run(loaded: Run, data: Any, bits: int, qat_epochs: int, *, quiet: bool) -> Deployed:
+def _plan(loaded: Run, data: Data, bits: int, qat_epochs: int) -> dict[str, object]:
+    """What would be compiled; the network is converted as it is, so what cannot be compiled is refused now."""
+    from shiftlif.compile import convert
+    from shiftlif.quantize import absorb
+    from shiftlif.training.deployment import prepared_for
+
+    prepared = prepared_for(absorb(loaded.network), data, bits)
+    program = convert(prepared, quantizer=data.quantizer, classes=data.classes, steps=data.steps)
+    return {
+        "run": str(loaded.folder),
+        "dataset": loaded.summary["dataset"],
+        "weight_bits": bits,
+        "qat_epochs": qat_epochs,
+        "operations": len(program.operations),
+        "weights": program.parameters,
+        "weight_bytes": program.weight_bytes,
+        "verified samples": len(data.parts["test"]),
+    }
+
+
+def deploy_run(loaded: Run, data: Data, bits: int, qat_epochs: int, progress: Progress) -> Deployed:
     """`shiftlif.training.deployment.deploy` with the provenance of a run; shared with ``demo``."""
     from shiftlif.training.deployment import deploy
 
@@ -95,7 +136,7 @@ def deploy_run(loaded: Run, data: Any, bits: int, qat_epochs: int, *, quiet: boo
         bits=bits,
         qat_epochs=qat_epochs,
         metadata=metadata,
-        progress=not quiet,
+        progress=progress,
     )
 
 
@@ -112,6 +153,17 @@ def make_parent(file: Path) -> None:
         raise ModelFileError(
             f"{file}: its folder cannot be made ({error.strerror or error}); choose another place"
         ) from error
+
+
+def check_parent(file: Path) -> None:
+    """What `make_parent` would refuse, as far as it can be told without making the folder."""
+    for folder in file.absolute().parents:
+        if folder.exists():
+            if not folder.is_dir() or not os.access(folder, os.W_OK):
+                raise ModelFileError(
+                    f"{file}: {folder} is no folder that can be written to; choose another place"
+                )
+            return
 
 
 def save(deployed: Deployed, target: Path) -> None:

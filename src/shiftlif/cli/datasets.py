@@ -6,26 +6,34 @@ import os
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import DownloadColumn, Progress
 
-from shiftlif.cli.output import show_json, show_pairs, show_table
+from shiftlif.cli import completion
+from shiftlif.cli.options import AsJson, DryRun, Quiet
+from shiftlif.cli.output import show_json, show_pairs, show_plan, show_table
+from shiftlif.cli.progress import Progress
+
+MEGABYTE = 1_000_000
 
 
 def datasets(
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
     fetch_name: Annotated[
         str | None,
         typer.Option(
-            "--fetch", metavar="NAME", help="Download a set's official files, where its licence allows."
+            "--fetch",
+            metavar="NAME",
+            help="Download a set's official files, where its licence allows.",
+            autocompletion=completion.fetchable,
         ),
     ] = None,
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the known data sets, and what is missing to use them."""
     from shiftlif.data import describe, names
 
     if fetch_name is not None:
-        _fetch(fetch_name)
+        _fetch(fetch_name, dry_run, quiet, as_json)
         return
 
     known = [describe(name) for name in names()]
@@ -58,40 +66,48 @@ def _missing(known: dict[str, Any]) -> str:
     return f"no: {folder}/{name}/{name}.npz is missing"
 
 
-def _fetch(name: str) -> None:
-    from shiftlif.data import describe, fetch, names
+def _fetch(name: str, dry_run: bool, quiet: bool, as_json: bool) -> None:
+    from shiftlif.data import describe, fetch
+    from shiftlif.data.official.fetch import missing
 
-    if name not in names() or not describe(name)["fetch"]:
-        fetch(name)  # raises, and says what to do instead
+    files = missing(name)  # raises, and says what to do instead
+    settings = {"name": name, "licence": describe(name)["source"]}
+    if dry_run:
+        show_plan("fetch a data set", {**settings, "from": list(files)}, list(files.values()), as_json)
+        return
+    if not as_json:
+        show_pairs("fetch", settings)
+    with Progress(quiet, as_json) as progress:
+        done = [str(path) for path in fetch(name, _Download(progress, name))]
+    if as_json:
+        show_json({**settings, "unpacked": done})
     else:
-        show_pairs("fetch", {"name": name, "licence": describe(name)["source"]})
-        with Progress(
-            *Progress.get_default_columns(), DownloadColumn(), console=Console(stderr=True)
-        ) as bars:
-            done = fetch(name, _Bar(bars, name))
-        show_pairs("fetched", {"unpacked": ", ".join(str(path) for path in done) or "nothing, all was there"})
+        show_pairs("fetched", {"unpacked": ", ".join(done) or "nothing, all was there"})
 
 
-class _Bar:
-    """What a download reports to, drawn by Rich; one file at a time."""
+class _Download:
+    """What a download reports to, in bytes, file after file."""
 
-    def __init__(self, bars: Progress, title: str) -> None:
-        self._bars = bars
-        self._task = bars.add_task(title, total=None)
+    def __init__(self, progress: Progress, name: str) -> None:
+        self._progress, self._name = progress, name
+        self.total = 0
 
     @property
-    def total(self) -> float | None:
-        return self._bars.tasks[0].total
+    def total(self) -> int:
+        """Of the file; setting it begins a file."""
+        return self._total
 
     @total.setter
     def total(self, value: float) -> None:
-        self._bars.reset(self._task, total=value or None)
+        self._report = self._progress(f"fetching {self._name}", "MB")
+        self._total, self._done = int(value), 0
 
     def update(self, count: int) -> None:
-        self._bars.advance(self._task, count)
+        self._done += count
+        self._report(self._done // MEGABYTE, max(1, self._total // MEGABYTE))
 
     def reset(self) -> None:
-        self._bars.update(self._task, completed=0)
+        self._done = 0
 
     def close(self) -> None:
-        pass
+        self._progress.begin(f"unpacking {self._name}")

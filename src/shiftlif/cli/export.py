@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shiftlif.cli.options import MovedData
-from shiftlif.cli.output import show_json, show_pairs
+from shiftlif.cli.compile import check_parent
+from shiftlif.cli.options import AsJson, DryRun, MovedData, Quiet
+from shiftlif.cli.output import show_json, show_pairs, show_plan
+from shiftlif.cli.progress import Progress
 from shiftlif.errors import ConfigurationError, ProgramError
-from shiftlif.program.storage import PROGRAM
 
 if TYPE_CHECKING:
     from shiftlif.program import IntegerProgram
@@ -40,7 +41,9 @@ def export_c(
         ),
     ] = None,
     data: MovedData = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write a program as C99 that compiles alone, with the runtime, a self-test and a report.
 
@@ -49,13 +52,25 @@ def export_c(
     """
     from shiftlif.export import export_c as export
     from shiftlif.program import load
+    from shiftlif.program.storage import PROGRAM
 
     file = target / PROGRAM if target.is_dir() else target
     if target.is_dir() and not file.is_file():
         raise ConfigurationError(f"run {target} is not compiled yet: shiftlif compile {target}")
-    program = load(file)
-    frames = _frames(target, program, vectors, samples, data)
-    made = export(program, out, name=name, vectors=frames, samples=samples, cached=cache)
+    with Progress(quiet, as_json) as progress:
+        progress.begin("loading the program")
+        program = load(file)
+        frames = _frames(target, program, vectors, samples, data)
+        progress.begin("recording the self-test")
+        made = export(
+            program, out, name=name, vectors=frames, samples=samples, cached=cache, write=not dry_run
+        )
+    if dry_run:
+        check_parent(out)
+        settings = {key: made.report[key] for key in ("digest", "flash", "ram", "self-test samples")}
+        files = [made.folder / name for name in made.files]
+        show_plan(f"export {file} as C", settings, files, as_json)
+        return
     if as_json:
         show_json(made.report)
         return

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
-from shiftlif.cli.options import MovedData
-from shiftlif.cli.output import show_json, show_pairs, show_table
+from shiftlif.cli import completion
+from shiftlif.cli.options import AsJson, DryRun, MovedData, Quiet
+from shiftlif.cli.output import show_json, show_pairs, show_plan, show_table
+from shiftlif.cli.progress import Progress
 
 SAMPLES = 256
 
@@ -18,7 +20,8 @@ def gradients(
     surrogate: Annotated[
         list[str] | None,
         typer.Option(
-            help="relsget, rectangle, atan, triangle or superspike; may be repeated. (default: the run's)"
+            help="relsget, rectangle, atan, triangle or superspike; may be repeated. (default: the run's)",
+            autocompletion=completion.one_of(completion.SURROGATES),
         ),
     ] = None,
     alpha: Annotated[
@@ -30,31 +33,45 @@ def gradients(
         int, typer.Option(min=2, help="Samples of the validation part, evenly spread over it.")
     ] = SAMPLES,
     data: MovedData = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of tables.")] = False,
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show how much of the loss's gradient reaches each layer and step, at initialisation and after training.
 
     The spikes are the same for every surrogate and alpha; only what flows back differs. The figures show the norm over
     the layers, and over layers and steps.
     """
-    from shiftlif.analysis.figures import gradient_maps
-    from shiftlif.analysis.gradient_flow import by_layer, gradient_flow, surrogates_named
-    from shiftlif.training.evaluation import subsample
-    from shiftlif.training.fitting import initial_network
-    from shiftlif.training.runs import load_run, use_threads
+    with Progress(quiet, as_json) as progress:
+        progress.begin("loading the run")
+        from shiftlif.analysis.figures import gradient_maps
+        from shiftlif.analysis.gradient_flow import by_layer, gradient_flow, name_of, surrogates_named
+        from shiftlif.training.evaluation import subsample
+        from shiftlif.training.fitting import initial_network
+        from shiftlif.training.runs import load_run, use_threads
 
-    run = load_run(folder)
-    use_threads(run.config)
-    named = surrogate or [run.config.neuron.surrogate or "relsget"]
-    tried = surrogates_named(named, alpha or (1.0, 2.0, 4.0, 8.0))
-    quantised = run.data(source=data)
-    x, labels = subsample(quantised, "val", samples)
-    target = out if out is not None else folder
-    target.mkdir(parents=True, exist_ok=True)
-    found = {}
-    for state, network in (("initial", initial_network(run.config, quantised)), ("trained", run.network)):
-        rows = gradient_flow(network, x, labels, tried)
-        found[state] = (rows, gradient_maps(rows, target / f"gradients_{state}.png"))
+        run = load_run(folder)
+        use_threads(run.config)
+        named = surrogate or [run.config.neuron.surrogate or "relsget"]
+        tried = surrogates_named(named, alpha or (1.0, 2.0, 4.0, 8.0))
+        quantised = run.data(source=data)
+        x, labels = subsample(quantised, "val", samples)
+        target = out if out is not None else folder
+        figures = {state: target / f"gradients_{state}.png" for state in ("initial", "trained")}
+        if dry_run:
+            progress.close()
+            shown = [
+                name_of(s) + (f" {alpha:g}" if (alpha := getattr(s, "alpha", None)) else "") for s in tried
+            ]
+            settings = {"run": str(folder), "samples": x.shape[1], "surrogates": shown}
+            show_plan("compare surrogates", settings, list(figures.values()), as_json)
+            return
+        target.mkdir(parents=True, exist_ok=True)
+        found = {}
+        for state, network in (("initial", initial_network(run.config, quantised)), ("trained", run.network)):
+            report = progress(f"gradients, {state} network", "surrogates")
+            rows = gradient_flow(network, x, labels, tried, progress=report)
+            found[state] = (rows, gradient_maps(rows, figures[state]))
     if as_json:
         show_json(
             {

@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from shiftlif.cli.options import AsJson, Quiet
 from shiftlif.cli.output import show_json, show_pairs, show_table
+from shiftlif.cli.progress import Progress
 
 
 def info(
@@ -17,7 +19,8 @@ def info(
         Path | None,
         typer.Option(help="Golden vectors (.npz): also show what their inputs cost, energy included."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of tables.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show a program: operations, shapes, bytes, proven ranges, digest and provenance.
 
@@ -28,7 +31,9 @@ def info(
     loaded = load(program)
     description = describe(loaded)
     if vectors is not None:
-        description |= priced(loaded, vectors)
+        with Progress(quiet, as_json) as progress:
+            progress.begin("counting operations")
+            description |= priced(loaded, vectors)
     if as_json:
         show_json(description)
         return

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shiftlif.cli.options import MovedData
-from shiftlif.cli.output import show_json, show_pairs, show_table
+from shiftlif.cli.options import AsJson, DryRun, MovedData, Quiet
+from shiftlif.cli.output import show_json, show_pairs, show_plan, show_table
+from shiftlif.cli.progress import Progress
 
 if TYPE_CHECKING:
     from shiftlif.analysis import Rendering
@@ -30,27 +31,40 @@ def levels(
         int, typer.Option(min=1, help="Samples of the validation part, evenly spread over it.")
     ] = SAMPLES,
     data: MovedData = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of tables.")] = False,
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare power-of-two with uniform letters on the membranes of a run, and recommend K for each layer.
 
     Each alphabet is measured at its own best scale, beside the Lloyd-Max optimum of as many letters. The membranes are
     those of the validation part; the figure shows them with the boundaries of both alphabets.
     """
-    from shiftlif.analysis.figures import level_curves
-    from shiftlif.analysis.levels import TOLERANCE, compare_alphabets
-    from shiftlif.network import family_of
-    from shiftlif.training.evaluation import subsample
-    from shiftlif.training.runs import load_run, use_threads
+    with Progress(quiet, as_json) as progress:
+        progress.begin("loading the run")
+        from shiftlif.analysis.figures import level_curves
+        from shiftlif.analysis.levels import TOLERANCE, compare_alphabets
+        from shiftlif.network import family_of
+        from shiftlif.training.evaluation import subsample
+        from shiftlif.training.runs import load_run, use_threads
 
-    run = load_run(folder)
-    use_threads(run.config)
-    x, _ = subsample(run.data(source=data), "val", samples)
-    tolerance = TOLERANCE if tolerance is None else tolerance
-    layers = compare_alphabets(run.network, [x], tolerance=tolerance)
-    target = out if out is not None else folder
-    target.mkdir(parents=True, exist_ok=True)
-    figure = level_curves(layers, target / FIGURE)
+        run = load_run(folder)
+        use_threads(run.config)
+        x, _ = subsample(run.data(source=data), "val", samples)
+        tolerance = TOLERANCE if tolerance is None else tolerance
+        target = out if out is not None else folder
+        if dry_run:
+            progress.close()
+            settings = {"run": str(folder), "samples": x.shape[1], "tolerance": tolerance}
+            show_plan("compare alphabets", settings, [target / FIGURE], as_json)
+            return
+        progress.begin("running the network")
+        layers = compare_alphabets(
+            run.network, [x], tolerance=tolerance, progress=progress("comparing alphabets", "layers")
+        )
+        target.mkdir(parents=True, exist_ok=True)
+        progress.begin("drawing")
+        figure = level_curves(layers, target / FIGURE)
     if as_json:
         show_json(
             {

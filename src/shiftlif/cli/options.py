@@ -10,3 +10,11 @@ import typer
 MovedData = Annotated[
     Path | None, typer.Option("--data", help="Where the run's data are now, when they were moved.")
 ]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on standard error.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="The result as JSON on standard output, and no progress.")
+]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Check what can be checked quickly, say what would be written, and stop."),
+]

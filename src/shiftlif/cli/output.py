@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -40,6 +40,10 @@ EXTRAS = {
 """Which extra brings a package that the deployed half does without."""
 
 
+WIDE = 1000
+"""Columns of standard output that is no terminal: a table there is as wide as what it holds."""
+
+
 class Interrupted(Exception):
     """Ctrl-C, with one line about what was kept and how to go on."""
 
@@ -66,34 +70,60 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             # What is left in the buffer would fail again when the interpreter ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         except (KeyboardInterrupt, Interrupted) as error:
-            _line("yellow", str(error) or "interrupted")
+            ERRORS.line(str(error) or "interrupted", "yellow")
             raise typer.Exit(130) from None
         raise typer.Exit(2)
 
     return wrapper
 
 
-def _line(style: str, text: str) -> None:
-    Console(stderr=True, soft_wrap=True).print(Text(" ".join(text.split()), style=style))
+class _Errors:
+    """Standard error, for all but results; lines go above the progress bar while there is one."""
+
+    def __init__(self) -> None:
+        self._with_bar: Console | None = None
+
+    def take(self) -> Console:
+        """The console that a bar is drawn on, until `give_back`."""
+        self._with_bar = Console(stderr=True)
+        return self._with_bar
+
+    def give_back(self) -> None:
+        """The bar is gone."""
+        self._with_bar = None
+
+    def line(self, text: str, style: str = "") -> None:
+        """One line, however long."""
+        console = self._with_bar or Console(stderr=True)
+        console.print(Text(" ".join(text.split()), style=style), soft_wrap=True)
+
+
+ERRORS = _Errors()
 
 
 def _fail(text: str) -> None:
-    _line("bold red", f"error: {text}")
+    ERRORS.line(f"error: {text}", "bold red")
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     if issubclass(category, UserWarning):
-        _line("yellow", f"warning: {message}")
+        ERRORS.line(f"warning: {message}", "yellow")
+
+
+def first_process() -> bool:
+    """Whether this is the first process of a multi-device run, the only one that shows anything."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def _console() -> Console:
-    """Standard output, of the first process of a multi-device run only."""
-    return Console(quiet=os.environ.get("LOCAL_RANK", "0") != "0")
+    fits = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(quiet=not first_process(), width=None if fits else WIDE)
 
 
 def show_json(value: Any) -> None:
     """JSON on standard output."""
-    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+    if first_process():
+        sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
 def show_pairs(title: str, pairs: Mapping[str, object]) -> None:
@@ -117,9 +147,49 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
     _console().print(table)
 
 
+def show_plan(does: str, settings: Mapping[str, object], files: Sequence[Path], as_json: bool) -> None:
+    """The result of ``--dry-run``: what would be done, with which settings, and which files it would leave."""
+    if as_json:
+        show_json({"dry_run": True, **settings, "files": [str(file) for file in files]})
+        return
+    there = {file: file.exists() for file in files}
+    lists = {
+        "would write": [file for file in files if not there[file]],
+        "would replace": [file for file in files if there[file]],
+    }
+    listed = {name: "\n".join(map(str, chosen)) for name, chosen in lists.items() if chosen}
+    shown = {name.replace("_", " "): _plain(value) for name, value in settings.items()}
+    show_pairs(f"dry run, nothing was written: {does}", {**shown, **listed})
+
+
+def _plain(value: object) -> str:
+    """A value as text: numbers with separators, a mapping line by line, what is nested by dotted names."""
+    if isinstance(value, dict):
+        return "\n".join(f"{name}: {_plain(inner)}" for name, inner in _dotted(value))
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value))
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _dotted(values: Mapping[str, object], before: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _dotted(value, f"{before}{name}.")
+        else:
+            yield f"{before}{name}", value
+
+
 def percent(share: float) -> str:
     """A share of 1 as per cent."""
     return f"{100 * share:.2f} %"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: 42 s, 7 min, 2.5 h."""
+    if round(seconds) < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes / 60:.1f} h"
 
 
 def fresh_folder(path: Path) -> Path:

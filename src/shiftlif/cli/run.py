@@ -10,7 +10,9 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 
 from shiftlif.cli.engine_choice import engine_of
+from shiftlif.cli.options import Quiet
 from shiftlif.cli.output import show_json
+from shiftlif.cli.progress import Progress
 from shiftlif.cli.stream import (
     Confidence,
     Hop,
@@ -41,6 +43,7 @@ def run(
         ),
     ] = "-",
     scores: Annotated[bool, typer.Option("--scores", help="Add every class's score.")] = False,
+    quiet: Quiet = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON list; with --stream an object a line.")
     ] = False,
@@ -101,20 +104,24 @@ def run(
     )
     logits_of = _runner(loaded, threads, interpreter)
     rows = []
-    for start in range(0, len(samples), BATCH):
-        chunk = samples[start : start + BATCH]
-        frames = loaded.quantizer.quantize(chunk, channel_axis=2 if temporal else 1)
-        logits = logits_of(frames.swapaxes(0, 1) if temporal else frames)
-        values = logits * (loaded.output_unit / loaded.steps)
-        for answer, line in zip(logits.argmax(axis=1), values.tolist(), strict=True):
-            row: dict[str, Any] = {"class": loaded.classes[answer], "index": int(answer)}
-            if scores:
-                row["scores"] = dict(zip(loaded.classes, line, strict=True))
-            if as_json:
-                rows.append(row)
-            else:
-                shown = (f"{name}={value:.4f}" for name, value in row.get("scores", {}).items())
-                typer.echo("\t".join([row["class"], *shown]))
+    # On a terminal the answers themselves show how far it is.
+    with Progress(quiet, as_json, sys.stdout.isatty()) as progress:
+        report = progress("predicting")
+        for start in range(0, len(samples), BATCH):
+            report(start, len(samples))
+            chunk = samples[start : start + BATCH]
+            frames = loaded.quantizer.quantize(chunk, channel_axis=2 if temporal else 1)
+            logits = logits_of(frames.swapaxes(0, 1) if temporal else frames)
+            values = logits * (loaded.output_unit / loaded.steps)
+            for answer, line in zip(logits.argmax(axis=1), values.tolist(), strict=True):
+                row: dict[str, Any] = {"class": loaded.classes[answer], "index": int(answer)}
+                if scores:
+                    row["scores"] = dict(zip(loaded.classes, line, strict=True))
+                if as_json:
+                    rows.append(row)
+                else:
+                    shown = (f"{name}={value:.4f}" for name, value in row.get("scores", {}).items())
+                    typer.echo("\t".join([row["class"], *shown]))
     if as_json:
         show_json(rows)
 

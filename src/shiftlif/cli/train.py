@@ -7,29 +7,48 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shiftlif.cli.output import Interrupted, percent, show_pairs
+from shiftlif.cli import completion
+from shiftlif.cli.compile import check_parent
+from shiftlif.cli.options import AsJson, DryRun, Quiet
+from shiftlif.cli.output import Interrupted, percent, show_json, show_pairs, show_plan
+from shiftlif.cli.progress import Progress
 from shiftlif.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from shiftlif.training.config import TrainingConfig
     from shiftlif.training.fitting import RunResult
+
+FIGURES = ("learning_curves.png", "letter_usage.png")
 
 
 def train(
     dataset: Annotated[
-        str | None, typer.Argument(help="A known data set (see 'shiftlif datasets') or a path.")
+        str | None,
+        typer.Argument(
+            help="A known data set (see 'shiftlif datasets') or a path.", autocompletion=completion.dataset
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder. (default: runs/DATASET)")] = None,
     config: Annotated[
         Path | None, typer.Option(help="YAML or JSON file; options on the command line win.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
-    model: Annotated[str | None, typer.Option(help="dense, conv1d, conv2d or auto. (default: auto)")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="dense, conv1d, conv2d, lenet or auto. (default: auto)",
+            autocompletion=completion.one_of(completion.MODELS),
+        ),
+    ] = None,
     width: Annotated[
         int | None, typer.Option(help="Width of the model. (default: 128, 32, 16 for dense, conv1d, conv2d)")
     ] = None,
     neuron: Annotated[
         str | None,
-        typer.Option(help="ShiftLIF, QBLIF, LIF, QuantReLU, ...: see docs/neurons.md. (default: ShiftLIF)"),
+        typer.Option(
+            help="ShiftLIF, QBLIF, LIF, QuantReLU, ...: see docs/neurons.md. (default: ShiftLIF)",
+            autocompletion=completion.one_of(completion.NEURONS),
+        ),
     ] = None,
     k: Annotated[
         int | None, typer.Option("--K", "-K", help="Smallest letter 2^-K (ShiftLIF), 0 to 6. (default: 3)")
@@ -51,17 +70,30 @@ def train(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order, dropout and augmentation.")] = None,
     calibrate: Annotated[
-        str | None, typer.Option(help="Scales at the start: none, quantile or error.")
+        str | None,
+        typer.Option(
+            help="Scales at the start: none, quantile or error.",
+            autocompletion=completion.one_of(completion.CALIBRATIONS),
+        ),
     ] = None,
     patience: Annotated[
         int | None, typer.Option(help="Stop after so many epochs without a better one.")
     ] = None,
     augment: Annotated[
-        list[str] | None, typer.Option(help="NAME=STRENGTH, for example shift=0.1; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="NAME=STRENGTH, for example shift=0.1; may be repeated.",
+            autocompletion=completion.one_of(f"{name}=" for name in completion.AUGMENTATIONS),
+        ),
     ] = None,
     rate_weight: Annotated[float | None, typer.Option(help="Weight of the spike-rate penalty.")] = None,
     rate_target: Annotated[float | None, typer.Option(help="Events per neuron per step wanted.")] = None,
-    accelerator: Annotated[str | None, typer.Option(help="cpu, gpu, mps or auto.")] = None,
+    accelerator: Annotated[
+        str | None,
+        typer.Option(
+            help="cpu, gpu, mps or auto.", autocompletion=completion.one_of(completion.ACCELERATORS)
+        ),
+    ] = None,
     devices: Annotated[str | None, typer.Option(help="How many, or auto.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads of torch.")] = None,
     set_: Annotated[
@@ -71,55 +103,68 @@ def train(
     figures: Annotated[
         bool, typer.Option("--figures", help="Draw learning curves and letter usage as PNG files too.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train a network and write a run folder."""
-    from shiftlif.training.config import TrainingConfig, check, read_values
-    from shiftlif.training.fitting import fit
-    from shiftlif.training.runs import CONFIG
+    with Progress(quiet, as_json) as progress:
+        progress.begin("starting")
+        from shiftlif.training.config import TrainingConfig, check, read_values
+        from shiftlif.training.fitting import fit
+        from shiftlif.training.runs import CONFIG
 
-    if resume and dataset is None and config is None:
-        if out is None:
-            raise ConfigurationError("which run is to be resumed? name its folder with --out")
-        config = out / CONFIG
-    values = read_values(config) if config is not None else {}
-    options = {
-        "dataset": dataset,
-        "model": model,
-        "width": width,
-        "neuron.kind": neuron,
-        "neuron.K": k,
-        "neuron.L": largest,
-        "neuron.tau": tau,
-        "steps": steps,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "seed": seed,
-        "calibrate": calibrate,
-        "patience": patience,
-        "rate_weight": rate_weight,
-        "rate_target": rate_target,
-        "accelerator": accelerator,
-        "devices": int(devices) if devices is not None and devices.isdigit() else devices,
-        "threads": threads,
-        **{f"augment.{name}": value for name, value in _assignments(augment, "shift=0.1")},
-        **dict(_assignments(set_)),
-    }
-    for name, value in options.items():
-        if value is not None:
-            _place(values, name, value)
-    if "dataset" not in values:
-        raise ConfigurationError("which data set? name one, for example 'shiftlif train digits'")
-    checked = check(TrainingConfig, values)
-    folder = out if out is not None else Path("runs") / Path(checked.dataset).stem
-    try:
-        result = fit(checked, folder, resume=resume, progress=not quiet)
-    except KeyboardInterrupt:
-        raise Interrupted(f"interrupted; continue with: shiftlif train --resume --out {folder}") from None
+        if resume and dataset is None and config is None:
+            if out is None:
+                raise ConfigurationError("which run is to be resumed? name its folder with --out")
+            config = out / CONFIG
+        values = read_values(config) if config is not None else {}
+        options = {
+            "dataset": dataset,
+            "model": model,
+            "width": width,
+            "neuron.kind": neuron,
+            "neuron.K": k,
+            "neuron.L": largest,
+            "neuron.tau": tau,
+            "steps": steps,
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "learning_rate": learning_rate,
+            "seed": seed,
+            "calibrate": calibrate,
+            "patience": patience,
+            "rate_weight": rate_weight,
+            "rate_target": rate_target,
+            "accelerator": accelerator,
+            "devices": int(devices) if devices is not None and devices.isdigit() else devices,
+            "threads": threads,
+            **{f"augment.{name}": value for name, value in _assignments(augment, "shift=0.1")},
+            **dict(_assignments(set_)),
+        }
+        for name, value in options.items():
+            if value is not None:
+                _place(values, name, value)
+        if "dataset" not in values:
+            raise ConfigurationError("which data set? name one, for example 'shiftlif train digits'")
+        checked = check(TrainingConfig, values)
+        folder = out if out is not None else Path("runs") / Path(checked.dataset).stem
+        progress.begin(f"reading {checked.dataset}")
+        if dry_run:
+            planned = plan_training(checked, folder, resume)
+            progress.close()
+            show_plan("train a network", planned, files_of(folder, figures), as_json)
+            return
+        try:
+            result = fit(checked, folder, resume=resume, progress=progress)
+        except KeyboardInterrupt:
+            raise Interrupted(f"interrupted; continue with: shiftlif train --resume --out {folder}") from None
     if figures:
         _draw(result)
     summary = result.summary
+    if as_json:
+        show_json({"folder": str(folder), **summary})
+        return
     show_pairs(
         f"{summary['dataset']}: {summary['neuron']}, {summary['model']}, T={summary['steps']}",
         {
@@ -137,12 +182,47 @@ def train(
     )
 
 
+def plan_training(config: TrainingConfig, folder: Path, resume: bool) -> dict[str, object]:
+    """What ``fit`` would do, after all it checks before the first batch; shared with ``demo``."""
+    from shiftlif.training.fitting import start_of
+    from shiftlif.training.loop import HISTORY, check_devices
+    from shiftlif.training.runs import CONFIG, check_folder
+    from shiftlif.training.teacher import load_teacher
+
+    begun = start_of(config)
+    check_folder(folder, begun.config, resume=resume)
+    check_parent(folder / CONFIG)
+    check_devices(begun.config)
+    if begun.config.teacher is not None:
+        load_teacher(begun.config.teacher, begun.data)
+    history = folder / HISTORY
+    done = len(history.read_text(encoding="utf-8").splitlines()) - 1 if history.is_file() else 0
+    return {
+        "folder": str(folder),
+        "configuration": begun.config.model_dump(mode="json", exclude_none=True),
+        "samples": {name: len(part) for name, part in begun.data.parts.items()},
+        "sample_shape": list(begun.data.sample_shape),
+        "classes": len(begun.data.classes),
+        "parameters": begun.network.n_parameters,
+        "epochs": begun.config.epochs - done,
+    }
+
+
+def files_of(folder: Path, figures: bool = False) -> list[Path]:
+    """What a run leaves in its folder."""
+    from shiftlif.training.loop import HISTORY, LAST
+    from shiftlif.training.runs import CONFIG, INPUT, SUMMARY, WEIGHTS
+
+    names = [CONFIG, INPUT, HISTORY, "tensorboard", LAST, WEIGHTS, SUMMARY, *(FIGURES if figures else ())]
+    return [folder / name for name in names]
+
+
 def _draw(result: RunResult) -> None:
     from shiftlif.analysis.figures import learning_curves, letter_usage_bars
     from shiftlif.training.loop import HISTORY
 
-    learning_curves(result.folder / HISTORY, result.folder / "learning_curves.png")
-    letter_usage_bars(result.layers, result.folder / "letter_usage.png")
+    learning_curves(result.folder / HISTORY, result.folder / FIGURES[0])
+    letter_usage_bars(result.layers, result.folder / FIGURES[1])
 
 
 def _assignments(texts: list[str] | None, example: str = "epochs=20") -> list[tuple[str, Any]]:

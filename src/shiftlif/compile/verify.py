@@ -66,7 +66,7 @@ def verify(
         x: ``[N, *shape]`` presented at every step, or ``[N, T, *shape]``, a frame for every step.
         steps: T of direct coding; the program's own when None.
         batch_size: samples compared at once.
-        progress: called with (samples done, samples in all).
+        progress: called with (samples done, samples in all), first with none done.
 
     Returns:
         A `Verification`.
@@ -90,6 +90,8 @@ def verify(
     counts = {"letters": 0, "membranes": 0}
     predictions = []
     engines = Comparison(program)
+    if progress is not None:
+        progress(0, len(x))
     for start in range(0, len(x), batch_size):
         batch = x[start : start + batch_size]
         frames = np.ascontiguousarray(batch.swapaxes(0, 1)) if temporal else batch

@@ -40,7 +40,7 @@ COUNTED = 16  # samples on which operations are counted
 
 @dataclass(frozen=True)
 class CExport:
-    """What was written.
+    """What was written, or would be.
 
     Attributes:
         folder: where.
@@ -61,6 +61,7 @@ def export_c(
     vectors: npt.NDArray[np.int8] | None = None,
     samples: int = 4,
     cached: bool | None = None,
+    write: bool = True,
 ) -> CExport:
     """Writes a program as C99 source with the runtime it needs, a self-test and a report.
 
@@ -72,6 +73,7 @@ def export_c(
             with a frame per step; default: a few fixed ones, silent and extreme values among them.
         samples: how many frames to make where ``vectors`` is None.
         cached: as for `shiftlif.runtime.lower`.
+        write: False checks and makes everything, and writes nothing.
 
     Raises:
         ProgramError: on a bad name, folder or frames; nothing is written then.
@@ -94,7 +96,8 @@ def export_c(
     contents = _contents(program, plan, name, frames, sequence)
     report = _report(program, plan, name, frames, sorted(contents))
     contents[REPORT] = json.dumps(report, indent=2) + "\n"
-    _write(target, contents)
+    if write:
+        _write(target, contents)
     return CExport(target, tuple(sorted(contents)), report)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +19,9 @@ from shiftlif.training.batches import Data
 from shiftlif.training.config import TrainingConfig
 from shiftlif.training.evaluation import inputs, predict
 from shiftlif.training.finetuning import finetune
+from shiftlif.training.progress import Stages, report_of
 from shiftlif.training.runs import use_threads
 
-Progress = Callable[[int, int], None]
 ABSORPTION_TOLERANCE = 0.01
 """Share of samples (at least one) whose prediction may change by float rounding at a boundary."""
 
@@ -70,8 +69,7 @@ def deploy(
     bits: int = 8,
     qat_epochs: int = 0,
     metadata: dict[str, Any] | None = None,
-    progress: bool = True,
-    verified: Progress | None = None,
+    progress: bool | Stages = True,
     verify_samples: int | None = None,
 ) -> Deployed:
     """Absorb, prepare, fine-tune where asked for, convert and verify on the whole test part.
@@ -83,8 +81,7 @@ def deploy(
         bits: of the weights, 8 or 4.
         qat_epochs: epochs of quantisation-aware fine-tuning.
         metadata: JSON-able provenance for the model file.
-        progress: show a progress bar while fine-tuning.
-        verified: called with (samples compared, samples in all).
+        progress: show Lightning's progress bar while fine-tuning, or report every stage to whoever shows them.
         verify_samples: compare only so many test samples, spread evenly. The accuracy is that of the whole part
             all the same, by the prepared network, whose answers on the compared samples are the program's.
 
@@ -95,7 +92,10 @@ def deploy(
     use_threads(config)
     absorbed = absorb(network)
     labels = data.parts["test"].y
-    trained, folded = (predict(net, data, "test").argmax(1) for net in (network, absorbed))
+    trained, folded = (
+        predict(net, data, "test", report=report_of(progress, f"predicting, {name}")).argmax(1)
+        for name, net in (("float", network), ("absorbed", absorbed))
+    )
     agreement = float((trained == folded).double().mean())
     if int((trained != folded).sum()) > max(1, ABSORPTION_TOLERANCE * len(labels)):
         raise VerificationError(
@@ -118,7 +118,13 @@ def deploy(
         },
     )
     some = strided(len(labels), verify_samples)
-    verification = verify(prepared, program, data.frames("test")[some], steps=data.steps, progress=verified)
+    verification = verify(
+        prepared,
+        program,
+        data.frames("test")[some],
+        steps=data.steps,
+        progress=report_of(progress, "verifying"),
+    )
     answers = torch.from_numpy(verification.predictions)
     if len(some) < len(labels):
         compared, answers = answers, integer_answers(prepared, data, "test")

@@ -11,6 +11,7 @@ from torch import Tensor
 from shiftlif.network import Network, evaluating, readout
 from shiftlif.training.batches import Data
 from shiftlif.training.metrics import Scores, confusion, scores
+from shiftlif.training.progress import Report, counted
 
 
 def inputs(data: Data, part: str, batch_size: int = 256) -> Iterator[Tensor]:
@@ -27,17 +28,24 @@ def subsample(data: Data, part: str, most: int) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def predict(network: Network, data: Data, part: str, batch_size: int = 256) -> Tensor:
+def predict(
+    network: Network, data: Data, part: str, batch_size: int = 256, *, report: Report | None = None
+) -> Tensor:
     """Class scores ``[N, classes]`` of a part, in evaluation mode, on the network's device."""
     device = next(network.parameters()).device
+    batches = inputs(data, part, batch_size)
+    if report is not None:
+        batches = counted(batches, report, len(data.parts[part]))
     with evaluating(network):
-        found = [readout(network(x.to(device))) for x in inputs(data, part, batch_size)]
+        found = [readout(network(x.to(device))) for x in batches]
     return torch.cat(found).cpu()
 
 
-def evaluate(network: Network, data: Data, part: str, batch_size: int = 256) -> Scores:
+def evaluate(
+    network: Network, data: Data, part: str, batch_size: int = 256, *, report: Report | None = None
+) -> Scores:
     """`Scores` on ``train``, ``val`` or ``test``."""
-    logits, labels = predict(network, data, part, batch_size), data.parts[part].y
+    logits, labels = predict(network, data, part, batch_size, report=report), data.parts[part].y
     return scores(
         confusion(logits.argmax(1), labels, len(data.classes)), float(F.cross_entropy(logits, labels))
     )

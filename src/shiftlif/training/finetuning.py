@@ -7,6 +7,7 @@ from shiftlif.network import Network
 from shiftlif.training.batches import Data
 from shiftlif.training.config import TrainingConfig
 from shiftlif.training.loop import Trained, train
+from shiftlif.training.progress import Stages
 
 
 def finetune(
@@ -16,7 +17,7 @@ def finetune(
     *,
     epochs: int | None = None,
     learning_rate: float | None = None,
-    progress: bool = True,
+    progress: bool | Stages = True,
 ) -> Trained:
     """Train a prepared network in place and leave it at its best epoch.
 
@@ -26,7 +27,7 @@ def finetune(
         config: of the run; its augmentation, penalties, batch size and seed are used again.
         epochs: None is ``config.qat_epochs``.
         learning_rate: None is ``config.qat_learning_rate``.
-        progress: show a progress bar.
+        progress: as for `shiftlif.training.loop.train`.
 
     Raises:
         ConfigurationError: there is no epoch to train.
@@ -40,4 +41,4 @@ def finetune(
     stage = config.model_copy(
         update={"epochs": chosen, "learning_rate": rate, "scale_learning_rate": None, "patience": None}
     )
-    return train(prepared, data, stage, progress=progress)
+    return train(prepared, data, stage, progress=progress, stage="fine-tuning")

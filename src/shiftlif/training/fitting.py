@@ -22,6 +22,7 @@ from shiftlif.training.config import LARGEST_BATCH, TrainingConfig
 from shiftlif.training.evaluation import evaluate, inputs
 from shiftlif.training.loop import Trained, train
 from shiftlif.training.metrics import Scores
+from shiftlif.training.progress import Stages, counted, report_of
 from shiftlif.training.runs import (
     build_network,
     load_dataset,
@@ -58,13 +59,51 @@ class RunResult:
     summary: dict[str, Any]
 
 
+@dataclass(frozen=True, eq=False)
+class Start:
+    """A run before its first batch, from which everything that follows is decided.
+
+    Attributes:
+        config: resolved.
+        dataset: as loaded.
+        data: the same, quantised.
+        network: seeded and calibrated.
+    """
+
+    config: TrainingConfig
+    dataset: Dataset
+    data: Data
+    network: Network
+
+
+def start_of(config: TrainingConfig, dataset: Dataset | None = None) -> Start:
+    """Load the data, settle every choice and build the network; nothing is written.
+
+    Args:
+        config: see `TrainingConfig`.
+        dataset: used instead of loading ``config.dataset``.
+
+    Raises:
+        ConfigurationError: the configuration is wrong.
+        DataError: the data are unusable.
+    """
+    dataset = load_dataset(config) if dataset is None else dataset
+    config = resolve(config, dataset)
+    assert config.steps is not None
+    use_threads(config)
+    quantizer = fit_quantizer(dataset, config.input_exponent, config.input_digits)
+    data = make_data(dataset, config.steps, quantizer)
+    config = settle_levels(config, data)
+    return Start(config, dataset, data, initial_network(config, data))
+
+
 def fit(
     config: TrainingConfig,
     run_dir: str | Path,
     *,
     dataset: Dataset | None = None,
     resume: bool = False,
-    progress: bool = True,
+    progress: bool | Stages = True,
 ) -> RunResult:
     """Train a network and write the run folder (see `shiftlif.training.runs`).
 
@@ -76,7 +115,7 @@ def fit(
         run_dir: a new or empty folder, or with ``resume`` one that holds a run of the same configuration.
         dataset: used instead of loading ``config.dataset``.
         resume: continue a run that was interrupted.
-        progress: show a progress bar.
+        progress: show Lightning's progress bar, or report every stage to whoever shows them.
 
     Raises:
         ConfigurationError: the configuration is wrong or does not fit the folder.
@@ -86,14 +125,8 @@ def fit(
     """
     start = time.perf_counter()
     folder = Path(run_dir)
-    dataset = load_dataset(config) if dataset is None else dataset
-    config = resolve(config, dataset)
-    assert config.steps is not None
-    use_threads(config)
-    quantizer = fit_quantizer(dataset, config.input_exponent, config.input_digits)
-    data = make_data(dataset, config.steps, quantizer)
-    config = settle_levels(config, data)
-    network = initial_network(config, data)
+    begun = start_of(config, dataset)
+    config, dataset, data, network = begun.config, begun.dataset, begun.data, begun.network
     first = (
         int(os.environ.get("LOCAL_RANK", "0")) == 0
     )  # of the processes of a multi-device run; it alone writes
@@ -101,8 +134,9 @@ def fit(
         open_run(folder, config, resume=resume)
         write_input(folder, data, dataset.front_end)
     trained = train(network, data, config, folder=folder, resume=resume, progress=progress)
-    layers = tuple(layer_statistics(network, inputs(data, "val")))
-    test = evaluate(network, data, "test")
+    report = report_of(progress, "measuring layers")
+    layers = tuple(layer_statistics(network, counted(inputs(data, "val"), report, len(data.parts["val"]))))
+    test = evaluate(network, data, "test", report=report_of(progress, "testing"))
     findings = [finding for layer in layers for finding in layer.findings()]
     for finding in findings:
         warnings.warn(finding, stacklevel=2)

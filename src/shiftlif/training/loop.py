@@ -34,6 +34,7 @@ from shiftlif.program.storage import write_atomically
 from shiftlif.training.batches import Data
 from shiftlif.training.config import LARGEST_BATCH, TrainingConfig
 from shiftlif.training.metrics import Scores
+from shiftlif.training.progress import Report, Stages
 from shiftlif.training.task import Classification
 from shiftlif.training.teacher import load_teacher
 
@@ -129,6 +130,43 @@ class Keeper(Checkpoint):
         write_atomically(folder / LAST, stream.getvalue())
 
 
+class TrainingReport(lightning.Callback):
+    """Reports every batch of all epochs, with the epoch and the best validation accuracy so far as a note.
+
+    Args:
+        report: of the stage; only the first process of several calls it.
+        keeper: of the history.
+    """
+
+    def __init__(self, report: Report, keeper: Keeper) -> None:
+        self.report = report
+        self.keeper = keeper
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Where a resumed run begins."""
+        self._tell(trainer, 0)
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """One more."""
+        self._tell(trainer, batch_idx + 1)
+
+    def _tell(self, trainer: lightning.Trainer, of_epoch: int) -> None:
+        epochs, batches = trainer.max_epochs, int(trainer.num_training_batches)
+        if not trainer.is_global_zero or epochs is None:
+            return
+        note = f"epoch {min(trainer.current_epoch + 1, epochs)}/{epochs}"
+        if self.keeper.history:
+            note += f", {max(row['val/accuracy'] for row in self.keeper.history):.1%}"
+        self.report(trainer.current_epoch * batches + of_epoch, epochs * batches, note)
+
+
 def _rank(row: dict[str, float]) -> tuple[float, float]:
     return row["val/accuracy"], -row["val/loss"]
 
@@ -166,7 +204,8 @@ def train(
     *,
     folder: Path | None = None,
     resume: bool = False,
-    progress: bool = True,
+    progress: bool | Stages = True,
+    stage: str = "training",
 ) -> Trained:
     """Train a network in place and leave it, in evaluation mode on the CPU, at its best epoch.
 
@@ -176,7 +215,8 @@ def train(
         config: epochs, rates, penalties, devices and seed.
         folder: an existing run folder to write to; None writes nothing.
         resume: continue from the folder's last checkpoint, where there is one.
-        progress: show a progress bar.
+        progress: show Lightning's progress bar, or report to whoever shows stages.
+        stage: what the report is called.
 
     Raises:
         ConfigurationError: the accelerator or the devices are not there, or the teacher does not fit the data.
@@ -194,7 +234,7 @@ def train(
     )
     keeper = Keeper(folder, config.patience)
     with _quiet():
-        trainer = _trainer(config, keeper, folder, progress)
+        trainer = _trainer(config, keeper, folder, progress, stage)
         last = None if folder is None or not resume or not (folder / LAST).is_file() else folder / LAST
         if last is not None:
             _check_checkpoint(last)
@@ -247,18 +287,25 @@ def _check_checkpoint(path: Path) -> None:
         ) from None
 
 
+def check_devices(config: TrainingConfig) -> None:
+    """Raise the ConfigurationError of `train` where the accelerator or the devices are not there."""
+    with _quiet():
+        _trainer(config, Keeper(None, None), None, False)
+
+
 def _trainer(
-    config: TrainingConfig, keeper: Keeper, folder: Path | None, progress: bool
+    config: TrainingConfig, keeper: Keeper, folder: Path | None, progress: bool | Stages, stage: str = ""
 ) -> lightning.Trainer:
+    report = [] if isinstance(progress, bool) else [TrainingReport(progress(stage, "batches"), keeper)]
     logger = False if folder is None else TensorBoardLogger(folder, name="tensorboard", version="")
     try:
         return lightning.Trainer(
             accelerator=config.accelerator,
             devices=config.devices,
             max_epochs=config.epochs,
-            callbacks=[keeper],
+            callbacks=[keeper, *report],
             logger=logger,
-            enable_progress_bar=progress,
+            enable_progress_bar=progress is True,
             enable_model_summary=False,
             enable_checkpointing=True,
             num_sanity_val_steps=0,

@@ -164,14 +164,13 @@ def _json(value: Any) -> bytes:
     return (json.dumps(value, indent=2) + "\n").encode()
 
 
-def open_run(folder: Path, config: TrainingConfig, *, resume: bool) -> None:
-    """Make a run folder, or check that an existing one can be resumed with ``config`` (resolved).
+def check_folder(folder: Path, config: TrainingConfig, *, resume: bool) -> None:
+    """Check that a run folder can be made, or that an existing one can be resumed with ``config`` (resolved).
 
     Raises:
         ConfigurationError: the folder holds a run and ``resume`` is not asked for, or the run is of another
             configuration (the message names the fields), or there is none to resume, or the folder holds
             something else.
-        ModelFileError: it cannot be made or written.
     """
     existing = folder / CONFIG
     if existing.exists():
@@ -200,13 +199,25 @@ def open_run(folder: Path, config: TrainingConfig, *, resume: bool) -> None:
         raise ConfigurationError(
             f"run folder {folder}: holds other files and no run; choose a new or an empty folder (--out)"
         )
+
+
+def open_run(folder: Path, config: TrainingConfig, *, resume: bool) -> None:
+    """Make a run folder, unless it is there to be resumed.
+
+    Raises:
+        ConfigurationError: as `check_folder`.
+        ModelFileError: it cannot be made or written.
+    """
+    check_folder(folder, config, resume=resume)
+    if (folder / CONFIG).exists():
+        return
     try:
         (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ModelFileError(
             f"run folder {folder}: cannot be made ({error.strerror or error}); choose another folder"
         ) from error
-    write_atomically(existing, dump_config(config).encode())
+    write_atomically(folder / CONFIG, dump_config(config).encode())
 
 
 def write_input(folder: Path, data: Data, front_end: dict[str, Any]) -> None:

@@ -64,6 +64,23 @@ def fetch(name: str, progress: Any = None) -> list[Path]:
         DataError: when the set is unknown or has to be fetched by hand, pooch (``pip install shiftlif[download]``) is
             not installed, the host cannot be reached, a checksum differs, or an archive cannot be unpacked.
     """
+    lacking, folder, home = _lacking(name)
+    done = []
+    for remote in lacking:
+        folder.mkdir(parents=True, exist_ok=True)
+        archive = _download(name, remote, folder, progress)
+        done.append(_unpack(archive, home, remote, OFFICIAL[name].below))
+    return done
+
+
+def missing(name: str) -> dict[str, Path]:
+    """What `fetch` would download: the file that each address would become. Raises what it raises beforehand."""
+    lacking, folder, _ = _lacking(name)
+    return {remote.url: folder / remote.file for remote in lacking}
+
+
+def _lacking(name: str) -> tuple[list[Remote], Path, Path]:
+    """The archives that were not unpacked yet, the set's folder, and the one in it that holds its files."""
     if name not in OFFICIAL:
         raise DataError(
             f"data set {name!r} has no official files to fetch; these have: {', '.join(OFFICIAL)}"
@@ -73,14 +90,7 @@ def fetch(name: str, progress: Any = None) -> list[Path]:
         raise DataError(f"data set {name}: cannot be fetched automatically; {how_to_get(name)}")
     folder = data_folder(name)
     home = fullest(folder, tuple(remote.gives for remote in facts.remotes), facts.below)
-    done = []
-    for remote in facts.remotes:
-        if (home / remote.gives).exists():
-            continue
-        folder.mkdir(parents=True, exist_ok=True)
-        archive = _download(name, remote, folder, progress)
-        done.append(_unpack(archive, home, remote, facts.below))
-    return done
+    return [remote for remote in facts.remotes if not (home / remote.gives).exists()], folder, home
 
 
 def _download(name: str, remote: Remote, folder: Path, progress: Any) -> Path:
