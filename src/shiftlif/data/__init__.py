@@ -7,7 +7,7 @@ from shiftlif.data.features import log_mel, standardise_sample, sum_frames
 from shiftlif.data.files import load_path
 from shiftlif.data.front_ends import FRONT_ENDS, FrontEnd, apply_front_end, resolve_front_end
 from shiftlif.data.official import PROTOCOLS, fetch
-from shiftlif.data.recordings import is_wav, looks_raw, read_recordings
+from shiftlif.data.recordings import is_recording, is_wav, looks_raw, read_recordings
 from shiftlif.data.registry import describe, load, names
 from shiftlif.data.samples import read_samples
 from shiftlif.data.split import identical_samples, split_validation
@@ -23,6 +23,7 @@ __all__ = [
     "describe",
     "fetch",
     "identical_samples",
+    "is_recording",
     "is_wav",
     "load",
     "load_path",

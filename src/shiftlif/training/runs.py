@@ -105,6 +105,9 @@ def load_dataset(config: TrainingConfig) -> Dataset:
         "split_seed": config.split_seed,
         "protocol": config.protocol,
     }
+    if config.events:
+        frames = {} if config.steps is None else {"frames": config.steps}
+        return load(config.dataset, events={**frames, **config.events}, **options)
     dataset = load(config.dataset, **options)
     if dataset.temporal and config.steps is not None and dataset.frames != config.steps:
         dataset = load(config.dataset, frames=config.steps, **options)
