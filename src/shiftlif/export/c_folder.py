@@ -191,6 +191,8 @@ def _contents(
         "offsets": ", ".join(map(repr, quantizer.offset.tolist())),
         "scales": ", ".join(map(repr, quantizer.scale.tolist())),
         "factor": 2**quantizer.exponent,
+        "low": quantizer.low,
+        "high": quantizer.high,
         "sources": ", ".join(sources),
     }
     made = {

@@ -9,7 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from shiftlif.errors import DataError, ProgramError
-from shiftlif.program.checks import check_int, fail, frozen_array
+from shiftlif.program.checks import (
+    INT8_HIGH,
+    INT8_LOW,
+    check_frame_range,
+    check_int,
+    fail,
+    frozen_array,
+)
 
 Float64 = npt.NDArray[np.float64]
 MAX_EXPONENT = 7
@@ -17,12 +24,13 @@ MAX_EXPONENT = 7
 
 @dataclass(frozen=True, eq=False)
 class InputQuantizer:
-    """``x = clip(floor((raw - offset) / scale * 2^exponent + 1/2), -128, 127)``, per channel.
+    """``x = clip(floor((raw - offset) / scale * 2^exponent + 1/2), low, high)``, per channel.
 
     Attributes:
         offset: float64 ``[C]``, in the unit of the raw input.
         scale: float64 ``[C]``, positive, in the unit of the raw input.
         exponent: 0 to 7; one integer step is ``2^-exponent`` of the normalised input.
+        low, high: the smallest and the largest integer; of event counts, 0 and their limit.
 
     Raises:
         ProgramError: when a field is not finite, not positive or out of its range.
@@ -31,6 +39,8 @@ class InputQuantizer:
     offset: Float64
     scale: Float64
     exponent: int
+    low: int = INT8_LOW
+    high: int = INT8_HIGH
 
     def __post_init__(self) -> None:
         where = "InputQuantizer"
@@ -44,6 +54,7 @@ class InputQuantizer:
         if np.any(self.scale <= 0):
             raise fail(where, "scale", self.scale.tolist(), "positive numbers")
         check_int(where, "exponent", self.exponent, 0, MAX_EXPONENT)
+        check_frame_range(where, self.low, self.high)
 
     @property
     def channels(self) -> int:
@@ -74,7 +85,7 @@ class InputQuantizer:
         """The int8 frames of ``raw``; same shape, arguments and errors as `normalize`."""
         with np.errstate(over="ignore"):
             scaled = np.floor(self.normalize(raw, channel_axis) * 2.0**self.exponent + 0.5)
-        return np.clip(scaled, -128, 127).astype(np.int8)
+        return np.clip(scaled, self.low, self.high).astype(np.int8)
 
     __call__ = quantize
 
@@ -125,10 +136,20 @@ class InputQuantizer:
 
     @classmethod
     def identity(cls, channels: int) -> InputQuantizer:
-        """For event counts and frames that are integers already: offset 0, scale 1, exponent 0."""
+        """For frames that are integers already: offset 0, scale 1, exponent 0."""
+        return cls._unchanged(channels, INT8_LOW, INT8_HIGH)
+
+    @classmethod
+    def counts(cls, channels: int, limit: int = INT8_HIGH) -> InputQuantizer:
+        """For event counts from 0 to ``limit`` (1 to 127): larger ones count as so many. A limit of 1 is binary frames."""
+        check_int("InputQuantizer", "limit", limit, 1, INT8_HIGH)
+        return cls._unchanged(channels, 0, limit)
+
+    @classmethod
+    def _unchanged(cls, channels: int, low: int, high: int) -> InputQuantizer:
         if channels < 1:
             raise ProgramError(f"InputQuantizer: channels is {channels}, expected at least 1")
-        return cls(np.zeros(channels), np.ones(channels), 0)
+        return cls(np.zeros(channels), np.ones(channels), 0, low, high)
 
 
 def _finite(raw: npt.ArrayLike, name: str) -> Float64:

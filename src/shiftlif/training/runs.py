@@ -29,6 +29,7 @@ from shiftlif.data import Dataset, load, names
 from shiftlif.errors import ConfigurationError, DataError, ModelFileError, ShiftLIFError
 from shiftlif.models import MODELS
 from shiftlif.network import Network, set_levels
+from shiftlif.program.checks import INT8_HIGH, INT8_LOW
 from shiftlif.program.quantizer import InputQuantizer
 from shiftlif.program.storage import read_file, write_atomically
 from shiftlif.training.batches import Data, make_data
@@ -222,6 +223,7 @@ def write_input(folder: Path, data: Data, front_end: dict[str, Any]) -> None:
         "offset": data.quantizer.offset.tolist(),
         "scale": data.quantizer.scale.tolist(),
         "exponent": data.quantizer.exponent,
+        "range": [data.quantizer.low, data.quantizer.high],
         "front_end": front_end,
         "classes": list(data.classes),
         "sample_shape": list(data.sample_shape),
@@ -278,7 +280,8 @@ def load_run(folder: str | Path) -> Run:
     try:
         description = _description(folder)
         offset, scale = (np.asarray(description[name], dtype=np.float64) for name in ("offset", "scale"))
-        quantizer = InputQuantizer(offset, scale, description["exponent"])
+        low, high = description.get("range", (INT8_LOW, INT8_HIGH))  # runs from before there was one
+        quantizer = InputQuantizer(offset, scale, description["exponent"], low, high)
         classes = tuple(str(name) for name in description["classes"])
         shape = tuple(int(n) for n in description["sample_shape"])
         network = build_network(config, shape, len(classes))

@@ -15,7 +15,7 @@ static inline void ${name}_quantize(int8_t *frame, const double *raw) {
     for (c = 0; c < ${channels}u; c++) {
         for (p = 0; p < ${positions}u; p++) {
             const double n = floor((*raw++ - offset[c]) / scale[c] * ${factor}.0 + 0.5);
-            *frame++ = (int8_t)(n < -128.0 ? -128.0 : n > 127.0 ? 127.0 : n);
+            *frame++ = (int8_t)(n < ${low}.0 ? ${low}.0 : n > ${high}.0 ? ${high}.0 : n);
         }
     }
 }
