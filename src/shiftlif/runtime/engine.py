@@ -13,6 +13,7 @@ import numpy.typing as npt
 from shiftlif.errors import ProgramError
 from shiftlif.program import IntegerProgram, Result
 from shiftlif.program.checks import check_choice, check_int
+from shiftlif.program.events import frame_of
 from shiftlif.program.state import (
     State,
     check_frames,
@@ -310,6 +311,15 @@ class Stream:
         engine._native.run(frame, self._memory, 1, False, engine.threads, None)
         at = engine.plan.scores
         return self._memory[:, at : at + 4 * engine.plan.classes].copy().view(np.int32)
+
+    def step_events(self, events: npt.NDArray[Any]) -> Int32:
+        """One step of a single stream with the events of that step, as `shiftlif.program.step_events` takes them.
+
+        Raises:
+            ProgramError: when the program reads no counts, an event lies outside its frame, the stream is one of a
+                batch, or beyond ``max_steps``.
+        """
+        return self.step(frame_of(self._engine.program, events))
 
     def reset(self) -> None:
         """Back to membranes of 0 and no step made."""
