@@ -170,9 +170,9 @@ def test_a_first_layer_of_counts_has_a_list_for_each_digit_that_can_be():
 
 def test_what_is_no_event_of_the_frame_is_named():
     program = small(1)
-    with pytest.raises(ProgramError, match="event 1 .* has x = 6, expected 0 to 5"):
+    with pytest.raises(ProgramError, match=r"event 1 .* has x = 6, expected 0 to 5"):
         step_events(program, events((1, 2, 0), (6, 2, 0)))
-    with pytest.raises(ProgramError, match="event 0 .* has p = 2, expected 0 to 1"):
+    with pytest.raises(ProgramError, match=r"event 0 .* has p = 2, expected 0 to 1"):
         frame_of(program, events((1, 2, 2)))
     with pytest.raises(ProgramError, match="expected a structured array"):
         step_events(program, np.zeros((1, 2, 5, 6), np.int8))

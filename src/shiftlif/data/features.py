@@ -145,8 +145,8 @@ def sum_frames(x: Array, frames: int) -> Float32:
 def counted_events(
     x: Array, frames: int, by: str, window_us: int, block: int, limit: int, height: int, width: int
 ) -> Float32:
-    """Frames of event counts ``[N, frames, 2, height / block, width / block]`` as they are: recordings become counts where
-    they are read (`shiftlif.data.events.event_frames`, which the parameters belong to).
+    """Frames of event counts ``[N, frames, 2, height / block, width / block]`` as they are: recordings become counts
+    where they are read (`shiftlif.data.events.event_frames`, which the parameters belong to).
 
     Raises:
         DataError: when the samples have another shape or hold anything but whole numbers from 0 to ``limit``.

@@ -164,7 +164,8 @@ def _kind(paths: list[Path]) -> str:
     for path in paths:
         if path.is_dir() or path.suffix.lower() not in kinds:
             raise DataError(
-                f"{path}: is not a .csv, .wav or .npy file nor a recording of events; remove it from the data folder: {FORM}"
+                f"{path}: is not a .csv, .wav or .npy file nor a recording of events; remove it from the data "
+                f"folder: {FORM}"
             )
         if path.suffix.lower() != first:
             raise DataError(

@@ -33,8 +33,8 @@ def read_recordings(
     - ``.wav``: one clip. Its sample rate must be the one that the front end notes; channels are mixed where
       the samples have one; it gets zeros at the end, or loses its end (with a warning), to give samples of
       the shape.
-    - A recording of an event camera, in any form of ``shiftlif.data.events.read_events``: one sample, where the front end
-      is ``event_frames``.
+    - A recording of an event camera, in any form of ``shiftlif.data.events.read_events``: one sample, where the
+      front end is ``event_frames``.
     - Where the front end keeps the shape: every form of ``read_samples``.
     - Else ``.npy`` and ``.npz``: raw samples ``[N, ...]``, or one without the first axis.
 
@@ -98,8 +98,8 @@ def looks_raw(source: Source, front_end: str | Mapping[str, Any], sample_shape: 
 def _counts(path: Path, description: Mapping[str, Any]) -> Array:
     if description["name"] != EVENT_FRAMES:
         raise DataError(
-            f"{path}: is a recording of an event camera, but the program takes samples of the front end {description['name']}; "
-            f"train on a folder of recordings"
+            f"{path}: is a recording of an event camera, but the program takes samples of the front end "
+            f"{description['name']}; train on a folder of recordings"
         )
     settings = {key: value for key, value in description.items() if key != "name"}
     return event_frames(read_events(path), Binning.of(settings))[None]

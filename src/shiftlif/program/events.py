@@ -1,9 +1,9 @@
 """Steps from lists of events: the first layer adds one row of weights for each event and tap, and no frame is made.
 
-An event is an entry of a structured array with the columns ``x``, ``y`` and ``p``, as `shiftlif.data.events` makes them:
-``p`` is the channel of a frame ``[C, H, W]`` or ``[C, W]``, and of a frame ``[C]`` it is ``x``. A list holds the events of
-one step of one stream, in any order; an event that is there twice counts twice. Letters and membranes are those of the
-frames that count the lists' events, bit for bit.
+An event is an entry of a structured array with the columns ``x``, ``y`` and ``p``, as `shiftlif.data.events` makes
+them: ``p`` is the channel of a frame ``[C, H, W]`` or ``[C, W]``, and of a frame ``[C]`` it is ``x``. A list holds the
+events of one step of one stream, in any order; an event that is there twice counts twice. Letters and membranes are
+those of the frames that count the lists' events, bit for bit.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def addresses_of(program: IntegerProgram, events: Events) -> Int64:
     quantizer = program.quantizer
     if quantizer.low or quantizer.exponent or np.any(quantizer.offset) or np.any(quantizer.scale != 1):
         raise ProgramError(
-            f"events: the program's quantizer makes integers from {quantizer.low} to {high} (exponent {quantizer.exponent}), "
-            "expected counts as they are; train on a folder of recordings, or use InputQuantizer.counts"
+            f"events: the program's quantizer makes integers from {quantizer.low} to {high} (exponent "
+            f"{quantizer.exponent}), expected counts as they are; train on a folder of recordings, or use InputQuantizer.counts"
         )
     axes = {1: ("x",), 2: ("p", "x"), 3: ("p", "y", "x")}[len(shape)]
     index = tuple(events[name].astype(np.int64) for name in axes)
@@ -50,8 +50,8 @@ def addresses_of(program: IntegerProgram, events: Events) -> Int64:
         if len(values) and (int(values.min()) < 0 or int(values.max()) >= size):
             first = int(np.argmax((values < 0) | (values >= size)))
             raise ProgramError(
-                f"events: event {first} (counted from 0) has {name} = {int(values[first])}, expected 0 to {size - 1}; bring "
-                f"them to the frame of {shape} as in training"
+                f"events: event {first} (counted from 0) has {name} = {int(values[first])}, expected 0 to {size - 1}; "
+                f"bring them to the frame of {shape} as in training"
             )
     addresses = np.sort(np.ravel_multi_index(index, shape))
     starts = np.searchsorted(addresses, addresses)  # of the events at the same place

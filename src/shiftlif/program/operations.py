@@ -67,7 +67,7 @@ def _check_weight(where: str, weight: Int8, bits: Any) -> None:
 class Input:
     """The int8 frames that enter: ``n = x``, from ``low`` to ``high``.
 
-    What cannot enter needs no proof and no digits: a first layer that reads counts up to 1 adds a weight for each event.
+    What cannot enter needs no proof and no digits: a first layer that reads counts up to 1 adds a weight for an event.
 
     Attributes:
         name: the wire's name.

@@ -141,7 +141,7 @@ class InputQuantizer:
 
     @classmethod
     def counts(cls, channels: int, limit: int = INT8_HIGH) -> InputQuantizer:
-        """For event counts from 0 to ``limit`` (1 to 127): larger ones count as so many. A limit of 1 is binary frames."""
+        """For event counts from 0 to ``limit`` (1 to 127); larger ones count as so many. 1 makes binary frames."""
         check_int("InputQuantizer", "limit", limit, 1, INT8_HIGH)
         return cls._unchanged(channels, 0, limit)
 

@@ -1,7 +1,7 @@
 """The range proof: interval analysis of every wire and accumulator of a program (SPEC 6).
 
-Sound by induction over the graph: the input is int8, from its low to its high; a synapse's interval is the sum of its taps'
-intervals per output channel (a tap that can fall on padding also takes 0); neurons iterate their
+Sound by induction over the graph: the input is int8, from its low to its high; a synapse's interval is the sum of its
+taps' intervals per output channel (a tap that can fall on padding also takes 0); neurons iterate their
 recurrence (`membrane`); the read-out grows by at most one current per step.
 """
 

@@ -53,8 +53,8 @@ def check_values(program: IntegerProgram, x: npt.NDArray[np.int8]) -> None:
     entry = program.input
     if not entry.whole and (int(x.min()) < entry.low or int(x.max()) > entry.high):
         raise ProgramError(
-            f"input: values reach from {x.min()} to {x.max()}, expected {entry.low} to {entry.high}, for which the program "
-            "is proven; use program.quantizer.quantize(raw)"
+            f"input: values reach from {x.min()} to {x.max()}, expected {entry.low} to {entry.high}, for which the "
+            "program is proven; use program.quantizer.quantize(raw)"
         )
 
 

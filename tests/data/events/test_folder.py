@@ -2,12 +2,16 @@
 
 import numpy as np
 import pytest
+from tests.data.events import layouts
 
 from shiftlif.data import apply_front_end, load, read_recordings
 from shiftlif.errors import DataError
-from tests.data.events import layouts
 
-WRITERS = {".bin": layouts.nmnist_bin, ".npy": layouts.numpy_events, ".dat": lambda events: layouts.prophesee_dat(events, 20, 30)}
+WRITERS = {
+    ".bin": layouts.nmnist_bin,
+    ".npy": layouts.numpy_events,
+    ".dat": lambda events: layouts.prophesee_dat(events, 20, 30),
+}
 
 
 def rows(label, i):
@@ -84,7 +88,7 @@ def test_settings_of_events_belong_to_recordings(tmp_path):
     for path in folder.glob("*/*/*"):
         path.unlink()
         np.save(path.with_suffix(".npy"), np.zeros(8))
-    with pytest.raises(DataError, match="apply to recordings of an event camera, not to .npy files"):
+    with pytest.raises(DataError, match=r"apply to recordings of an event camera, not to \.npy files"):
         load(folder, events={"frames": 3})
     with pytest.raises(DataError, match="settings of events apply to folders of recordings"):
         load("digits", events={"frames": 3})

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from tests.data.events import layouts
 
 from shiftlif.data.events import EVENT, read_events
 from shiftlif.data.events import prophesee_raw as raw
 from shiftlif.errors import DataError
-from tests.data.events import layouts
 
 # Ending, writer, rows and columns of the sensor, largest time that the format can say.
 FORMATS = {
@@ -281,7 +281,7 @@ def test_what_is_no_recording_is_refused_with_a_reason(name, content, message, t
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(DataError, match="none.bin: cannot be read"):
+    with pytest.raises(DataError, match=r"none\.bin: cannot be read"):
         read_events(tmp_path / "none.bin")
 
 
@@ -305,8 +305,7 @@ def test_altered_bytes_are_refused_or_give_valid_events(kind, tmp_path_factory):
         path.write_bytes(bytes(altered[:end]) + tail)
         try:
             recording = read_events(path)
-        except DataError as error:
-            assert "x." in str(error)
+        except DataError:
             return
         assert len(recording) > 0
         assert np.all(np.diff(recording.events["t"]) >= 0)

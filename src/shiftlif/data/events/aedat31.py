@@ -82,7 +82,7 @@ def _packet(path: Path, content: bytes, at: int) -> Array:
         )
     if capacity * size > left - PACKET.itemsize:
         raise DataError(
-            f"{path}: the packet at offset {at} has {capacity * size} bytes, but {left - PACKET.itemsize} follow; it is "
-            f"truncated, copy it again"
+            f"{path}: the packet at offset {at} has {capacity * size} bytes, but {left - PACKET.itemsize} follow; it "
+            f"is truncated, copy it again"
         )
     return packet

@@ -1,7 +1,7 @@
 """AEDAT 4 (DV): a FlatBuffer that describes the file, then packets, each a FlatBuffer, compressed or not.
 
 Source: iniVation's description of AEDAT 4.0 and its schemas: IOHeader (compression, dataTablePosition, infoNode), a
-packet's header (stream, size: int32), EventPacket (elements: time int64, column and row int16, polarity; 16 bytes each).
+packet's header (stream, size: int32), EventPacket (elements of 16 bytes: time int64, column and row int16, polarity).
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ def _packet(path: Path, content: bytes, at: int, end: int) -> tuple[int, bytes]:
     stream, size = struct.unpack_from("<ii", content, at)
     if not 0 <= size <= end - at - 8:
         raise DataError(
-            f"{path}: the packet at offset {at} has {size} bytes, but {end - at - 8} follow; it is truncated, copy it again"
+            f"{path}: the packet at offset {at} has {size} bytes, but {end - at - 8} follow; it is truncated, "
+            "copy it again"
         )
     return stream, content[at + 8 : at + 8 + size]
 

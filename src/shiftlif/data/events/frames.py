@@ -25,8 +25,8 @@ class Binning:
         frames: T.
         by: ``time``: frame k holds the events from ``t0 + k D`` to just before ``t0 + (k + 1) D``, t0 the first event's
             time; ``count``: of N events number i is in frame ``i frames // N``, so that frames differ by one event.
-        window_us: D in microseconds, for ``time``; events from ``t0 + frames D`` on are left out. 0: as long as it takes
-            that the last event is the last one of the last frame, that is ``(t_last - t0 + 1) / frames``: none is left out.
+        window_us: D in microseconds, for ``time``; events from ``t0 + frames D`` on are left out. 0: as
+            long as it takes, that is ``(t_last - t0 + 1) / frames``: the last event is in the last frame, none is left out.
         block: as many rows and columns of pixels become one; rows and columns that fill no block are left out.
         limit: the largest count; more events of one place in one frame count as so many. 1: binary frames.
         height, width: of the sensor, in pixels; 0: as the recording says, or as few as hold all its events.
@@ -82,7 +82,8 @@ class Binning:
         rows, columns = height // self.block, width // self.block
         if rows < 1 or columns < 1:
             raise DataError(
-                f"{recording.where}: {height} x {width} pixels, expected at least one block of {self.block}; use a smaller block"
+                f"{recording.where}: {height} x {width} pixels, expected at least one block of {self.block}; use a "
+                f"smaller block"
             )
         return self.frames, POLARITIES, rows, columns
 
@@ -110,7 +111,8 @@ def event_lists(recording: Recording, binning: Binning) -> list[Array]:
             first = int(np.argmax(events[name] >= size))
             raise DataError(
                 f"{recording.where}: event {first} (counted from 0) is at row {events['y'][first]}, column "
-                f"{events['x'][first]}, expected below {binning.height or 'any'} and {binning.width or 'any'}; it is of another sensor"
+                f"{events['x'][first]}, expected below {binning.height or 'any'} and {binning.width or 'any'}; it is of "
+                f"another sensor"
             )
     numbers = frame_numbers(recording, binning)
     if binning.block > 1:
@@ -143,7 +145,7 @@ def event_frames(recording: Recording, binning: Binning) -> npt.NDArray[np.int8]
 
 
 def events_of(frames: npt.NDArray[np.int8]) -> list[Array]:
-    """The shortest lists whose counts are the frames ``[T, C, rows, columns]`` of counts; every time is the frame's number.
+    """The shortest lists that frames ``[T, C, rows, columns]`` count; every time is the frame's number.
 
     Raises:
         DataError: when a count is negative, or there are more than 256 channels.

@@ -30,8 +30,8 @@ def read_prophesee_dat(path: Path) -> Recording:
     words = dict(line.split(None, 1) for line in lines if len(line.split(None, 1)) == 2)
     if not lines or words.get("Version") != "2":
         raise DataError(
-            f"{path}: has a header of {len(lines)} lines with the version {words.get('Version')!r}, expected lines that "
-            f"begin with % and among them '% Version 2'; convert it with Prophesee's tools"
+            f"{path}: has a header of {len(lines)} lines with the version {words.get('Version')!r}, expected lines "
+            f"that begin with % and among them '% Version 2'; convert it with Prophesee's tools"
         )
     kind = content[start : start + 2]
     if len(kind) < 2 or kind[0] not in TYPES or kind[1] != EVENT_BYTES:

@@ -102,8 +102,8 @@ def binned(paths: Sequence[Path], binning: Binning) -> tuple[npt.NDArray[np.int8
         for path, (size, _) in zip(paths, sizes, strict=True):
             if known and size and size != known[1]:
                 raise DataError(
-                    f"{path}: is of a sensor of {size[0]} x {size[1]} pixels, expected {known[1][0]} x {known[1][1]} as "
-                    f"{known[0]}; keep the recordings of one sensor in a folder, or give events height and width"
+                    f"{path}: is of a sensor of {size[0]} x {size[1]} pixels, expected {known[1][0]} x {known[1][1]} "
+                    f"as {known[0]}; keep the recordings of one sensor in a folder, or give events height and width"
                 )
         reach = (
             known[1]

@@ -122,7 +122,7 @@ def body(path: Path, content: bytes, start: int, dtype: str, per_event: int = 1)
     size = len(content) - start
     if size % unit or size == 0:
         raise DataError(
-            f"{path}: {size} bytes after the header (from offset {start}), expected a multiple of {unit} above 0; it is "
-            f"truncated, copy it again"
+            f"{path}: {size} bytes after the header (from offset {start}), expected a multiple of {unit} above 0; it "
+            f"is truncated, copy it again"
         )
     return np.frombuffer(content, dtype, offset=start)

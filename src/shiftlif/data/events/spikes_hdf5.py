@@ -118,7 +118,8 @@ def _recording(where: str, times: Any, units: Any, limit: int) -> Recording:
     t, u = np.asarray(times), np.asarray(units)
     if t.ndim != 1 or t.shape != u.shape or t.dtype.kind != "f" or u.dtype.kind not in "iu":
         raise DataError(
-            f"{where}: has times {t.dtype} {t.shape} and units {u.dtype} {u.shape}, expected seconds and integers of one length"
+            f"{where}: has times {t.dtype} {t.shape} and units {u.dtype} {u.shape}, expected seconds and integers of "
+            f"one length"
         )
     with np.errstate(over="ignore"):
         microseconds = np.round(t.astype(np.float64) * 1e6)
