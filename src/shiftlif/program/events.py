@@ -41,8 +41,9 @@ def addresses_of(program: IntegerProgram, events: Events) -> Int64:
     quantizer = program.quantizer
     if quantizer.low or quantizer.exponent or np.any(quantizer.offset) or np.any(quantizer.scale != 1):
         raise ProgramError(
-            f"events: the program's quantizer makes integers from {quantizer.low} to {high} (exponent "
-            f"{quantizer.exponent}), expected counts as they are; train on a folder of recordings, or use InputQuantizer.counts"
+            f"events: the quantizer makes integers from {quantizer.low} to {high} (exponent "
+            f"{quantizer.exponent}), expected counts as they are; train on a folder of recordings, or use "
+            "InputQuantizer.counts"
         )
     axes = {1: ("x",), 2: ("p", "x"), 3: ("p", "y", "x")}[len(shape)]
     index = tuple(events[name].astype(np.int64) for name in axes)

@@ -26,7 +26,7 @@ class Binning:
         by: ``time``: frame k holds the events from ``t0 + k D`` to just before ``t0 + (k + 1) D``, t0 the first event's
             time; ``count``: of N events number i is in frame ``i frames // N``, so that frames differ by one event.
         window_us: D in microseconds, for ``time``; events from ``t0 + frames D`` on are left out. 0: as
-            long as it takes, that is ``(t_last - t0 + 1) / frames``: the last event is in the last frame, none is left out.
+            long as it takes, that is ``(t_last - t0 + 1) / frames``: the last event is in the last frame.
         block: as many rows and columns of pixels become one; rows and columns that fill no block are left out.
         limit: the largest count; more events of one place in one frame count as so many. 1: binary frames.
         height, width: of the sensor, in pixels; 0: as the recording says, or as few as hold all its events.
@@ -111,8 +111,8 @@ def event_lists(recording: Recording, binning: Binning) -> list[Array]:
             first = int(np.argmax(events[name] >= size))
             raise DataError(
                 f"{recording.where}: event {first} (counted from 0) is at row {events['y'][first]}, column "
-                f"{events['x'][first]}, expected below {binning.height or 'any'} and {binning.width or 'any'}; it is of "
-                f"another sensor"
+                f"{events['x'][first]}, expected below {binning.height or 'any'} and "
+                f"{binning.width or 'any'}; it is of another sensor"
             )
     numbers = frame_numbers(recording, binning)
     if binning.block > 1:

@@ -109,7 +109,7 @@ def _high(values: Int64, there: npt.NDArray[np.bool_], bits: int, state: State) 
 
 
 def decode_evt2(words: Int64, state: State) -> Columns:
-    """Events of EVT 2.0 words: kind 0 or 1 (polarity), 6 bits of time, column (11), row (11); of kind 8: the time above."""
+    """Events of EVT 2.0 words: kind 0 or 1 (polarity), 6 bits of time, column (11), row (11); 8 is the time above."""
     kind = words >> 28
     high, turns = _high(words & 0xFFF_FFFF, kind == 8, 28, state)
     chosen = (kind <= 1) & (high >= 0)
@@ -119,7 +119,7 @@ def decode_evt2(words: Int64, state: State) -> Columns:
 
 
 def decode_evt3(words: Int64, state: State) -> Columns:
-    """Events of EVT 3.0 words: row (kind 0), event (2), base of vectors (3), vectors of 12 and 8 (4, 5), time (6, 8)."""
+    """Events of EVT 3.0 words: row (kind 0), event (2), base of vectors (3), vectors of 12, 8 (4, 5), time (6, 8)."""
     kind, payload = words >> 12, words & 0xFFF
     at = np.arange(len(words))
     earlier = state.high
