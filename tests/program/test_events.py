@@ -1,6 +1,8 @@
 """Lists of events in place of frames: the same letters and membranes, and one add for each event and tap."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,6 +31,7 @@ from shiftlif.program import (
 )
 from shiftlif.program.events import event_current
 from shiftlif.runtime import lower, unavailable
+from tests.data.events.layouts import evt3
 from tests.program.strategies import random_program, seeds
 
 
@@ -248,3 +251,18 @@ def test_counts_beyond_the_limit_are_clipped():
     for limit in (0, 128):
         with pytest.raises(ProgramError, match="limit"):
             InputQuantizer.counts(1, limit)
+
+
+@pytest.mark.skipif(unavailable() is not None, reason="no engine")
+def test_the_python_blocks_of_the_page_on_events_run(tmp_path, monkeypatch):
+    page = (Path(__file__).parents[2] / "docs" / "events.md").read_text(encoding="utf-8")
+    reading, feeding = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    header = b"% evt 3.0\n% geometry 6x5\n% end\n"
+    Path("hand.raw").write_bytes(evt3([(t, t % 6, t % 5, t % 2) for t in range(30)], header))
+    small(1).save("program.safetensors")
+    names: dict[str, object] = {}
+    exec(compile(reading, "events.md", "exec"), names)
+    assert names["frames"].shape == (4, 2, 5, 6)
+    exec(compile(feeding, "events.md", "exec"), names)
+    assert names["scores"].tolist() == names["result"].logits.tolist()
