@@ -123,6 +123,7 @@ def read_npz_set(path: Path, name: str | None = None, source: str = "", digest: 
         name=name or path.stem,
         **x,
         **labels,
+        front_end=None,
         classes=classes,
         groups_train=groups,
         temporal=x["x_train"].ndim == 5,

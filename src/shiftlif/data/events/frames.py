@@ -92,10 +92,10 @@ def frame_numbers(recording: Recording, binning: Binning) -> npt.NDArray[np.int6
     """The frame of every event, int64 ``[N]``, ascending; ``binning.frames`` for those that are left out."""
     if binning.by == "count":
         return np.arange(len(recording), dtype=np.int64) * binning.frames // len(recording)
-    since = recording.events["t"] - recording.events["t"][0]
+    since: npt.NDArray[np.int64] = recording.events["t"] - recording.events["t"][0]
     if binning.window_us:
-        return np.minimum(since // binning.window_us, binning.frames)
-    return since * binning.frames // (int(since[-1]) + 1)
+        return np.asarray(np.minimum(since // binning.window_us, binning.frames))
+    return np.asarray(since * binning.frames // (int(since[-1]) + 1))
 
 
 def event_lists(recording: Recording, binning: Binning) -> list[Array]:
