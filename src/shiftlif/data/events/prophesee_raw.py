@@ -34,9 +34,10 @@ class State:
     Attributes:
         high: the high part of the time as it was sent.
         turns: how often the time has wrapped.
-        low: the low part of the time (EVT 3.0), as are:
+        low: the low part of the time; like all that follows, of EVT 3.0 only.
         row: of the next events.
-        base, polarity: first column of the next vector, and its polarity.
+        base: first column of the next vector.
+        polarity: of the next vector.
     """
 
     high: int = -1
