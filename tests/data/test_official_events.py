@@ -4,76 +4,11 @@ import numpy as np
 import pytest
 
 from shiftlif.data import load
-from shiftlif.data.official.event_files import Events, bin_events, read_aedat2, read_atis
 from shiftlif.data.official.event_sets import CIFAR_CLASSES
 from shiftlif.errors import DataError
 
 pytestmark = pytest.mark.filterwarnings("ignore:data set .* holds .* samples")
 HEADER = b"#!AER-DAT2.0\r\n# This is a raw AE data file\r\n# Timestamps tick is 1 us\r\n"
-
-
-def test_aedat_addresses_are_decoded_bit_by_bit(tmp_path):
-    path = tmp_path / "x.aedat"
-    # 0x0503: bits 8 to 14 are 5, bits 1 to 7 are 1, bit 0 is set (darker); 0x7F00: 127 and 0, brighter.
-    path.write_bytes(HEADER + bytes.fromhex("00000503 00000064 00007F00 000F4240".replace(" ", "")))
-    events = read_aedat2(path)
-    assert events.time.tolist() == [100, 1_000_000]
-    assert events.x.tolist() == [122, 0]
-    assert events.y.tolist() == [126, 127]
-    assert events.polarity.tolist() == [0, 1]
-
-
-def test_aedat_marks_are_left_out_and_damage_is_named(tmp_path):
-    path = tmp_path / "x.aedat"
-    path.write_bytes(HEADER + bytes.fromhex("0000800000000001" + "0000000000000002"))
-    assert read_aedat2(path).time.tolist() == [2]
-    path.write_bytes(HEADER + bytes.fromhex("0000800000000001"))
-    with pytest.raises(DataError, match="holds no event of a pixel"):
-        read_aedat2(path)
-    path.write_bytes(HEADER + bytes(12))
-    with pytest.raises(DataError, match=r"x\.aedat: 12 bytes after the header, expected a multiple of 8"):
-        read_aedat2(path)
-    path.write_bytes(HEADER[:-2])
-    with pytest.raises(DataError, match="0 bytes after the header"):
-        read_aedat2(path)
-    path.write_bytes(b"#!AER-DAT3.1\r\n" + bytes(16))
-    with pytest.raises(DataError, match=r"begins with b'#!AER-DAT3\.1', expected '#!AER-DAT2\.0'"):
-        read_aedat2(path)
-
-
-def test_atis_events_are_forty_bits_and_row_240_moves_the_clock(tmp_path):
-    path = tmp_path / "x.bin"
-    # x 3, y 7, brighter, time 0x010203; overflow; x 233, y 173, darker, time 1.
-    path.write_bytes(bytes([3, 7, 0x81, 0x02, 0x03, 0, 240, 0, 0, 0, 233, 173, 0x00, 0x00, 0x01]))
-    events = read_atis(path)
-    assert events.time.tolist() == [0x010203, 8192 + 1]
-    assert events.x.tolist() == [3, 233]
-    assert events.y.tolist() == [7, 173]
-    assert events.polarity.tolist() == [1, 0]
-    path.write_bytes(bytes(7))
-    with pytest.raises(DataError, match=r"x\.bin: 7 bytes, expected a multiple of 5"):
-        read_atis(path)
-    path.write_bytes(bytes([0, 240, 0, 0, 0]))
-    with pytest.raises(DataError, match="holds no event of a pixel"):
-        read_atis(path)
-    path.unlink()
-    with pytest.raises(DataError, match="cannot be read"):
-        read_atis(path)
-
-
-def test_events_are_counted_once_in_equal_spans_of_time(tmp_path):
-    events = Events(*(np.array(v) for v in ([50, 50, 59, 149], [0, 1, 2, 3], [0, 1, 0, 3], [1, 1, 0, 0])))
-    counts = bin_events(tmp_path, events, bins=10, height=4, width=4, block=2)
-    assert counts.shape == (10, 2, 2, 2)
-    assert counts.dtype == np.uint16
-    assert counts.sum() == 4
-    assert counts[0].tolist() == [
-        [[0, 1], [0, 0]],
-        [[2, 0], [0, 0]],
-    ]  # times 50 to 59; both first events in one block
-    assert counts[9, 0].tolist() == [[0, 0], [0, 1]]
-    with pytest.raises(DataError, match="column 3, row 3, expected below 3 and 4"):
-        bin_events(tmp_path, events, bins=10, height=4, width=3, block=1)
 
 
 def _pair(x, y, polarity, time):

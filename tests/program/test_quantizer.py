@@ -149,7 +149,7 @@ def test_a_value_of_few_digits_is_a_nearest_one(values, digits):
 @pytest.mark.parametrize("digits", [0, 5, 1.0])
 def test_digits_out_of_range_are_refused_by_name(digits):
     with pytest.raises(ProgramError, match="digits"):
-        InputQuantizer(np.zeros(1), np.ones(1), 0, digits)
+        InputQuantizer(np.zeros(1), np.ones(1), 0, digits=digits)
 
 
 def test_a_given_exponent_is_not_fitted():

@@ -41,7 +41,7 @@ def datasets(
         show_json(known)
         return
     show_table(
-        "known data sets; a path to your own .npz file or folder works as well",
+        "known data sets; a path to your own .npz file, or folder of CSV, WAV, .npy or event files works as well",
         ("name", "modality", "task", "available"),
         [
             (

@@ -36,6 +36,8 @@ EXTRAS = {
     "vl_convert": "report",
     "pooch": "download",
     "h5py": "hdf5",
+    "lz4": "events",
+    "zstandard": "events",
 }
 """Which extra brings a package that the deployed half does without."""
 

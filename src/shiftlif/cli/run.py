@@ -38,8 +38,8 @@ def run(
         str,
         typer.Argument(
             metavar="[INPUT]",
-            help=".npy, .npz, .csv or .wav file; - reads CSV from standard input. With --stream: a .wav or CSV "
-            "file, a pipe, a serial device, or -.",
+            help=".npy, .npz, .csv or .wav file, or a recording of events; - reads CSV from standard input. "
+            "With --stream: a .wav or CSV file, a pipe, a serial device, or -.",
         ),
     ] = "-",
     scores: Annotated[bool, typer.Option("--scores", help="Add every class's score.")] = False,
@@ -84,6 +84,9 @@ def run(
 
     A .wav file is one clip: its sample rate must be that of training, it is cut or filled with zeros
     to the length of training, and it goes through the program's front end.
+
+    A recording of an event camera (.aedat, .aedat4, .bin, .dat, .raw, or .npy of a structured array) is one
+    sample: it becomes frames as those of training did.
 
     With --stream, rows of CSV (one time step per line) or audio are looked at window by window as they
     arrive, and every decision is shown at once: class, softmax probability of the class scores, latency.
@@ -133,9 +136,9 @@ def _runner(program: IntegerProgram, threads: int, interpreter: bool) -> Callabl
 
 
 def _samples(source: str | IO[bytes], front_end: Any, shape: tuple[int, ...], raw: bool) -> Any:
-    from shiftlif.data import is_wav, looks_raw, read_recordings, read_samples
+    from shiftlif.data import is_recording, is_wav, looks_raw, read_recordings, read_samples
 
-    if raw or is_wav(source):
+    if raw or is_wav(source) or is_recording(source):
         return read_recordings(source, front_end, shape)
     try:
         return read_samples(source, shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -73,8 +74,9 @@ def convert(
             f"{quantizer.exponent}; pass input_exponent=quantizer.exponent to prepare"
         )
     operations: list[Operation] = []
+    entry = Input("input", prepared.input_shape, quantizer.low, quantizer.high)
     with torch.no_grad():
-        _convert_layers(prepared.layers, "", "", operations, prepared.input_shape)
+        _convert_layers(prepared.layers, "", "", operations, entry)
     max_steps = largest_safe_steps(operations)
     readout = prepared.layers["readout"]
     assert isinstance(readout, IntegerReadout)  # prepare() ends every network with one
@@ -117,23 +119,23 @@ def _ints(values: Tensor, dtype: type) -> npt.NDArray[Any]:
 
 
 def _convert_layers(
-    layers: nn.ModuleDict, prefix: str, source: str, operations: list[Operation], input_shape: tuple[int, ...]
+    layers: nn.ModuleDict, prefix: str, source: str, operations: list[Operation], entry: Input
 ) -> str:
     for name, layer in layers.items():
         path = prefix + name
         if isinstance(layer, Residual):
-            body = _convert_layers(layer.body, path + ".", source, operations, input_shape)
-            shortcut = _convert_layers(layer.shortcut, path + ".shortcut.", source, operations, input_shape)
+            body = _convert_layers(layer.body, path + ".", source, operations, entry)
+            shortcut = _convert_layers(layer.shortcut, path + ".shortcut.", source, operations, entry)
             operations.append(Add(path, (body, shortcut), layer.shifts))
         else:
-            operations.append(_operation(path, layer, source, input_shape))
+            operations.append(_operation(path, layer, source, entry))
         source = path
     return source
 
 
-def _operation(path: str, layer: nn.Module, source: str, input_shape: tuple[int, ...]) -> Operation:
+def _operation(path: str, layer: nn.Module, source: str, entry: Input) -> Operation:
     if isinstance(layer, IntegerInput):
-        return Input(path, input_shape)
+        return replace(entry, name=path)
     if isinstance(layer, QuantizedSynapse):
         weight = _ints(layer.integer_weight(), np.int8)
         if layer.geometry is None:

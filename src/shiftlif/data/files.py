@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from shiftlif.data.dataset import Dataset
-from shiftlif.data.folder import holds_clips, read_folder_set
+from shiftlif.data.events import Binning
+from shiftlif.data.folder import holds_clips, holds_recordings, read_folder_set
 from shiftlif.data.npz import read_npz_set
 from shiftlif.data.raw import build
 from shiftlif.errors import DataError
@@ -22,22 +23,33 @@ def load_path(
     front_end: str | Mapping[str, Any] | None = None,
     length: int | str | None = None,
     audio_channels: str = "mix",
+    events: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """A data set from an ``.npz`` file (see ``read_npz_set``) or a folder (see ``read_folder_set``).
 
     Args:
         path: the file or folder.
-        frames: for event frames only: sum the time bins to this many frames.
+        frames: for event frames only: sum the time bins to this many frames; for recordings, their frames.
         val_fraction: share of the training part that becomes validation.
         split_seed: seed of that split, independent of any training seed.
         front_end: name or description; None is ``log_mel`` for a folder of mixed WAV clips, ``sum_frames``
             when ``frames`` is given, else ``none``.
         length, audio_channels: for folders of WAV files, see ``read_folder_set``.
+        events: for folders of recordings of an event camera: how they become frames, fields of
+            `shiftlif.data.events.Binning`.
 
     Raises:
         DataError: when the path or what it holds has another form.
     """
     path = Path(path).expanduser()
+    if path.is_dir() and (events or holds_recordings(path)):
+        settings = {**({} if frames is None else {"frames": frames}), **(events or {})}
+        raw = read_folder_set(path, length, audio_channels, Binning.of(settings))
+        if front_end is not None or raw.front_end is None:
+            raise DataError(f"{path}: recordings of events become counts and take no front end; leave it out")
+        return build(raw, raw.front_end, val_fraction, split_seed)
+    if events:
+        raise DataError(f"{path}: settings of events apply to folders of recordings; leave them out")
     if path.is_dir():
         raw = read_folder_set(path, length, audio_channels)
         usual = "log_mel" if holds_clips(path) and audio_channels == "mix" else "none"

@@ -1,4 +1,4 @@
-"""A folder of labelled windows: ``<folder>/<class>/<window>.csv|.wav|.npy``.
+"""A folder of labelled windows: ``<folder>/<class>/<window>.csv|.wav|.npy``, or recordings of an event camera.
 
 With ``<folder>/train/<class>/`` and ``<folder>/test/<class>/`` the test part is as given, else a fifth of the
 windows is taken (by class, fixed seed). All windows are of one kind. Hidden files are ignored.
@@ -16,28 +16,41 @@ import numpy as np
 import numpy.typing as npt
 
 from shiftlif.data.csv_table import read_csv
+from shiftlif.data.events import Binning, binned, holds_events
+from shiftlif.data.events.read import ENDINGS
+from shiftlif.data.front_ends import EVENT_FRAMES
 from shiftlif.data.npz import read_array
 from shiftlif.data.raw import RawSet, split_test
 from shiftlif.data.wav import fit_length, read_wav
 from shiftlif.errors import DataError
 
 Array = npt.NDArray[Any]
-FORM = "<folder>/<class>/<window>.csv, .wav or .npy, or the same below <folder>/train and <folder>/test"
+FORM = (
+    "<folder>/<class>/<window>.csv, .wav, .npy or a recording of events, or the same below <folder>/train and "
+    "<folder>/test"
+)
 AUDIO_CHANNELS = ("mix", "keep")
 
 
-def read_folder_set(folder: Path, length: int | str | None = None, audio_channels: str = "mix") -> RawSet:
+def read_folder_set(
+    folder: Path,
+    length: int | str | None = None,
+    audio_channels: str = "mix",
+    events: Binning | None = None,
+) -> RawSet:
     """Read a folder of class folders.
 
     A CSV file is one window, rows are time steps and columns channels; a ``.npy`` file is one sample; a WAV
     file is one clip of int16 PCM. Samples become ``[N, C, time]`` (CSV), ``[N, *shape]`` (``.npy``), ``[N,
-    time]`` (WAV, channels mixed) or ``[N, C, time]`` (WAV, channels kept).
+    time]`` (WAV, channels mixed) or ``[N, C, time]`` (WAV, channels kept). Recordings of an event camera become
+    counts ``[N, T, 2, rows, columns]``.
 
     Args:
         folder: the folder.
         length: for WAV only: samples per clip, or ``"longest"``; shorter clips get zeros at the end, longer
             ones lose theirs. None expects clips of one length.
         audio_channels: for WAV only: ``"mix"`` averages the channels, ``"keep"`` keeps them as an axis.
+        events: for recordings of an event camera only: how they become frames; None takes the defaults.
 
     Raises:
         DataError: when the folder has another form, files are of different kinds, lengths, channels or sample
@@ -64,14 +77,20 @@ def read_folder_set(folder: Path, length: int | str | None = None, audio_channel
     }
     everything = [path for group in paths.values() for path in group]
     kind = _kind(everything)
-    if kind == ".wav":
+    rate, front_end = None, None
+    if length is not None and kind != ".wav":
+        raise DataError(f"{folder}: length applies to WAV files; cut {kind} windows to one length yourself")
+    if holds_events(everything[0]):
+        samples, binning = binned(everything, events or Binning())
+        front_end = {"name": EVENT_FRAMES, **binning.to_dict()}
+    elif events is not None:
+        raise DataError(
+            f"{folder}: settings of events apply to recordings of an event camera, not to {kind} files"
+        )
+    elif kind == ".wav":
         samples, rate = _read_wavs(everything, length, audio_channels)
     else:
-        if length is not None:
-            raise DataError(
-                f"{folder}: length applies to WAV files; cut {kind} windows to one length yourself"
-            )
-        samples, rate = _stacked(everything, READERS[kind]), None
+        samples = _stacked(everything, READERS[kind])
     n_train = len(paths["train"])
     raw = RawSet(
         name=folder.resolve().name,
@@ -82,7 +101,8 @@ def read_folder_set(folder: Path, length: int | str | None = None, audio_channel
         classes=classes,
         temporal=samples.ndim == 5,
         sample_rate=rate,
-        digest=listing_digest(folder, everything, length, audio_channels),
+        digest=listing_digest(folder, everything, length, audio_channels, front_end),
+        front_end=front_end,
     )
     if "test" in parts:
         return raw
@@ -99,6 +119,13 @@ def read_folder_set(folder: Path, length: int | str | None = None, audio_channel
 def holds_clips(folder: Path) -> bool:
     """True when the folder's windows are WAV files."""
     return any(path.suffix.lower() == ".wav" for root in _parts(folder).values() for path in root.glob("*/*"))
+
+
+def holds_recordings(folder: Path) -> bool:
+    """True when the folder's windows are recordings of an event camera."""
+    files = (path for root in _parts(folder).values() for path in sorted(root.glob("[!.]*/[!.]*")))
+    first = next(files, None)
+    return first is not None and holds_events(first)
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -132,12 +159,13 @@ def _class_files(root: Path) -> dict[str, list[Path]]:
 
 
 def _kind(paths: list[Path]) -> str:
-    kinds = (*READERS, ".wav")
+    kinds = (*READERS, ".wav", *ENDINGS)
     first = paths[0].suffix.lower()
     for path in paths:
         if path.is_dir() or path.suffix.lower() not in kinds:
             raise DataError(
-                f"{path}: is not a .csv, .wav or .npy file; remove it from the data folder: {FORM}"
+                f"{path}: is not a .csv, .wav or .npy file nor a recording of events; remove it from the data "
+                f"folder: {FORM}"
             )
         if path.suffix.lower() != first:
             raise DataError(

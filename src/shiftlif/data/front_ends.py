@@ -17,11 +17,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shiftlif.data.features import as_float32, log_mel, standardise_sample, sum_frames
+from shiftlif.data.features import as_float32, counted_events, log_mel, standardise_sample, sum_frames
 from shiftlif.errors import DataError
 
 Array = npt.NDArray[Any]
 RATE = "sample_rate"
+EVENT_FRAMES = "event_frames"
+"""Recordings as counts; what its parameters mean is said by `shiftlif.data.events.Binning`, whose fields they are."""
+KINDS: dict[str, tuple[tuple[type, ...], str]] = {"int": ((int,), "an integer"), "str": ((str,), "a word")}
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ FRONT_ENDS: dict[str, FrontEnd] = {
     "log_mel": FrontEnd(log_mel, slow=True, raw_axes=1),
     "standardise_sample": FrontEnd(standardise_sample),
     "sum_frames": FrontEnd(sum_frames, raw_axes=4),
+    EVENT_FRAMES: FrontEnd(counted_events),
 }
 
 
@@ -86,9 +90,8 @@ def resolve_front_end(
                 f"front end {name}: parameter {parameter.name} is missing; give it, for example "
                 f"front_end={{'name': '{name}', '{parameter.name}': ...}}"
             )
-        kinds = (int,) if parameter.annotation in (int, "int") else (int, float)
+        kinds, expected = KINDS.get(str(parameter.annotation), ((int, float), "a number"))
         if isinstance(value, bool) or not isinstance(value, kinds):
-            expected = "an integer" if kinds == (int,) else "a number"
             raise DataError(f"front end {name}: {parameter.name} is {value!r}, expected {expected}")
     return {"name": name, **{parameter.name: values[parameter.name] for parameter in parameters}, **noted}
 

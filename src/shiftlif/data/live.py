@@ -71,7 +71,8 @@ class Lines:
         where = f"{self._where}, line {self._number}"
         if self._skipping or len(line) > LONGEST_LINE:
             self._skipping = False
-            return self._fault(f"{where}: longer than {LONGEST_LINE} bytes, expected {self._columns} numbers")
+            self._fault(f"{where}: longer than {LONGEST_LINE} bytes, expected {self._columns} numbers")
+            return None
         text = line.decode("utf-8", errors="replace")
         if self._number == 1:
             text = text.removeprefix("\ufeff")
@@ -83,10 +84,12 @@ class Lines:
         try:
             row = parse_row(where, text, self._columns, "(columns of a time step)")
         except DataError as error:
-            return self._fault(str(error))
+            self._fault(str(error))
+            return None
         for column, value in enumerate(row, 1):
             if not abs(value) < FLOAT32_END:  # NaN too
-                return self._fault(f"{where}, column {column}: {value} is not a finite float32")
+                self._fault(f"{where}, column {column}: {value} is not a finite float32")
+                return None
         self.lines += 1
         self._good += 1
         return row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -18,6 +19,19 @@ from shiftlif.errors import DataError
 
 Array = npt.NDArray[Any]
 PARTED = ("x_train", "y_train", "x_test", "y_test")
+# What NumPy raises on damaged files; the header of an array is read as Python source.
+UNREADABLE = (
+    *(OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError),
+    *(
+        SyntaxError,
+        tokenize.TokenError,
+        MemoryError,
+        OverflowError,
+        RecursionError,
+        TypeError,
+        AttributeError,
+    ),
+)
 GROUPS = ("subject", "subjects", "speaker", "speakers", "group", "groups")
 FORM = (
     "x_train, y_train, x_test, y_test (or x, y), optionally classes, sample_rate and one of subject_train, "
@@ -109,6 +123,7 @@ def read_npz_set(path: Path, name: str | None = None, source: str = "", digest: 
         name=name or path.stem,
         **x,
         **labels,
+        front_end=None,
         classes=classes,
         groups_train=groups,
         temporal=x["x_train"].ndim == 5,
@@ -138,7 +153,7 @@ def _read(path: Path, wanted: Iterable[str] | None) -> dict[str, Array]:
         else:
             why = "is not a NumPy file"
         raise DataError(f"{path}: {why}; save numeric arrays with numpy.save or numpy.savez") from error
-    except (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+    except UNREADABLE as error:
         raise DataError(f"{path}: cannot be read ({error}); it may be truncated, copy it again") from error
 
 

@@ -35,6 +35,7 @@ class RawSet:
         sample_rate: in Hz, where known.
         source: citation and licence.
         digest: identifies the stored content; None switches the cache off.
+        front_end: what the reader has done already, as a complete description; None where it did nothing.
     """
 
     name: str
@@ -48,6 +49,7 @@ class RawSet:
     sample_rate: int | None = None
     source: str = ""
     digest: str | None = None
+    front_end: Mapping[str, Any] | None = None
 
 
 def split_test(x: Array, y: Array, groups: Array | None = None) -> tuple[Array, Array]:

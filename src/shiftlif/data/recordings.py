@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from shiftlif.data.checks import check_finite
 from shiftlif.data.csv_table import Source
+from shiftlif.data.events import Binning, event_frames, holds_events, read_events
 from shiftlif.data.features import samples_in_frames
-from shiftlif.data.front_ends import FRONT_ENDS, apply_front_end, resolve_front_end
+from shiftlif.data.front_ends import EVENT_FRAMES, FRONT_ENDS, apply_front_end, resolve_front_end
 from shiftlif.data.samples import read_one_array, read_samples
 from shiftlif.data.wav import fit_length, read_wav
 from shiftlif.errors import DataError
@@ -32,6 +33,8 @@ def read_recordings(
     - ``.wav``: one clip. Its sample rate must be the one that the front end notes; channels are mixed where
       the samples have one; it gets zeros at the end, or loses its end (with a warning), to give samples of
       the shape.
+    - A recording of an event camera, in any form of ``shiftlif.data.events.read_events``: one sample, where the
+      front end is ``event_frames``.
     - Where the front end keeps the shape: every form of ``read_samples``.
     - Else ``.npy`` and ``.npz``: raw samples ``[N, ...]``, or one without the first axis.
 
@@ -50,14 +53,16 @@ def read_recordings(
     shape = tuple(int(size) for size in sample_shape)
     description = resolve_front_end(front_end)
     axes = FRONT_ENDS[description["name"]].raw_axes
-    if is_wav(source):
+    if is_recording(source):
+        raw = _counts(Path(str(source)).expanduser(), description)
+    elif is_wav(source):
         raw = _clip(Path(str(source)).expanduser(), description, shape)
     elif axes is None:
         raw = read_samples(source, shape)
     else:
         raw = _raw_array(source, description, axes, shape)
     samples = apply_front_end(raw, description)
-    if axes is None:
+    if axes is None and not is_recording(source):
         return samples.reshape(-1, *shape)
     if samples.shape[1:] != shape:
         raise DataError(
@@ -72,6 +77,11 @@ def is_wav(source: Source) -> bool:
     return isinstance(source, str | Path) and Path(source).suffix.lower() == ".wav"
 
 
+def is_recording(source: Source) -> bool:
+    """True for the path of a recording of an event camera: by its ending, or a ``.npy`` file of a structured array."""
+    return isinstance(source, str | Path) and holds_events(Path(source).expanduser())
+
+
 def looks_raw(source: Source, front_end: str | Mapping[str, Any], sample_shape: Sequence[int]) -> bool:
     """True for an array that has the axes of samples before the front end and cannot be one after it.
 
@@ -83,6 +93,16 @@ def looks_raw(source: Source, front_end: str | Mapping[str, Any], sample_shape: 
         return False
     array = read_one_array(Path(str(source)).expanduser())
     return array.ndim in (axes, axes + 1) and array.shape != tuple(sample_shape)
+
+
+def _counts(path: Path, description: Mapping[str, Any]) -> Array:
+    if description["name"] != EVENT_FRAMES:
+        raise DataError(
+            f"{path}: is a recording of an event camera, but the program takes samples of the front end "
+            f"{description['name']}; train on a folder of recordings"
+        )
+    settings = {key: value for key, value in description.items() if key != "name"}
+    return event_frames(read_events(path), Binning.of(settings))[None]
 
 
 def _is_array_file(source: Source) -> bool:

@@ -171,6 +171,7 @@ def load(
     length: int | str | None = None,
     audio_channels: str = "mix",
     protocol: str = "ours",
+    events: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """Load a known set by name, or the user's own from a path.
 
@@ -183,6 +184,7 @@ def load(
         length, audio_channels: for folders of WAV files.
         protocol: how the set is divided, see ``shiftlif.data.official.protocols``; other sets than the official ones
             have ``"ours"`` only.
+        events: for folders of recordings of an event camera, see ``load_path``.
 
     Raises:
         DataError: when the name is unknown, the file is missing or altered, what it holds is unusable, or the set has
@@ -207,7 +209,10 @@ def load(
             front_end=front_end,
             length=length,
             audio_channels=audio_channels,
+            events=events,
         )
+    if events:
+        raise DataError(f"data set {name}: settings of events apply to folders of recordings; leave them out")
     if length is not None:
         raise DataError(f"data set {name}: length applies to folders of WAV files; leave it out")
     if str(name) in OFFICIAL:

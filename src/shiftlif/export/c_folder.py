@@ -22,7 +22,7 @@ from shiftlif.errors import ProgramError
 from shiftlif.export.c_tables import flash_bytes, tables, text_literal
 from shiftlif.export.c_vectors import random_frames, record_for_c, vector_tables
 from shiftlif.program import IntegerProgram, measure
-from shiftlif.program.quantizer import values_of
+from shiftlif.program.quantizer import InputQuantizer, values_of
 from shiftlif.program.state import is_sequence
 from shiftlif.runtime import Plan, lower
 from shiftlif.runtime.plan import ADD, MAX_POOL, NEURON, READOUT, RESHAPE, SUM_POOL
@@ -195,7 +195,9 @@ def _contents(
         "offsets": ", ".join(map(repr, quantizer.offset.tolist())),
         "scales": ", ".join(map(repr, quantizer.scale.tolist())),
         "factor": 2**quantizer.exponent,
-        "rounding": _rounding(quantizer.digits),
+        "rounding": _rounding(quantizer),
+        "low": quantizer.low,
+        "high": quantizer.high,
         "sources": ", ".join(sources),
     }
     made = {
@@ -212,14 +214,15 @@ def _contents(
     return made | {file: _runtime(file) for file in runtime}
 
 
-def _rounding(digits: int | None) -> str:
+def _rounding(quantizer: InputQuantizer) -> str:
     """C statements that make the frame's next value of ``n``, a double."""
-    if digits is None:
+    if quantizer.digits is None:
+        low, high = f"{quantizer.low}.0", f"{quantizer.high}.0"
         return (
             "const double m = floor(n + 0.5);\n"
-            "            *frame++ = (int8_t)(m < -128.0 ? -128.0 : m > 127.0 ? 127.0 : m);"
+            f"            *frame++ = (int8_t)(m < {low} ? {low} : m > {high} ? {high} : m);"
         )
-    values = values_of(digits)
+    values = values_of(quantizer.digits, quantizer.low, quantizer.high)
     return (
         f"static const int8_t value[{len(values)}] = {{{', '.join(map(str, values.tolist()))}}};\n"
         "            unsigned i = 0;\n"

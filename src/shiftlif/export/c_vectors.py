@@ -61,14 +61,14 @@ def _checksum(values: npt.NDArray[Any]) -> int:
 
 def random_frames(program: IntegerProgram, samples: int, sequence: bool) -> Int8:
     """Frames for a self-test where there is no data: of normal, silent and extreme values, always the same."""
-    rng = np.random.default_rng(0)
+    rng, low, high = np.random.default_rng(0), program.input.low, program.input.high
     shape = (samples, *program.input_shape)
-    x = np.clip(np.round(rng.normal(size=(program.steps, *shape) if sequence else shape) * 32), -128, 127)
+    x = np.clip(np.round(rng.normal(size=(program.steps, *shape) if sequence else shape) * 32), low, high)
     index = (slice(None),) if sequence else ()
     if samples > 1:
-        x[(*index, samples - 1)] = 127
+        x[(*index, samples - 1)] = high
     if samples > 2:
-        x[(*index, samples - 2)] = -128
+        x[(*index, samples - 2)] = low
     return x.astype(np.int8)
 
 

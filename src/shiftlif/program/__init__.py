@@ -2,6 +2,7 @@
 
 from shiftlif.program.compare import compare_traces, first_mismatch
 from shiftlif.program.cost import Cost, LayerCost, measure
+from shiftlif.program.events import event_adds, frame_of, run_events, step_events
 from shiftlif.program.file import load, save
 from shiftlif.program.interpreter import Result, run, step
 from shiftlif.program.membrane import Interval
@@ -48,7 +49,9 @@ __all__ = [
     "WireRange",
     "analyse",
     "compare_traces",
+    "event_adds",
     "first_mismatch",
+    "frame_of",
     "initial_state",
     "kind_of",
     "largest_safe_steps",
@@ -57,8 +60,10 @@ __all__ = [
     "propagate",
     "record",
     "run",
+    "run_events",
     "save",
     "step",
+    "step_events",
     "verify_vectors",
     "with_proven_widths",
 ]

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from shiftlif.errors import ProgramError
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
+INT8_LOW, INT8_HIGH = -128, 127  # of a frame that enters a program
 SHOWN = 500  # characters of a value in a message
 RESERVED = ("steps",)  # the interpreter's state keeps its step counter under this key
 
@@ -86,3 +87,15 @@ def frozen_array(where: str, field: str, value: Any, dtype: type, ranks: tuple[i
     copy = np.array(value, order="C")
     copy.flags.writeable = False
     return copy
+
+
+def check_frame_range(where: str, low: Any, high: Any) -> None:
+    """Whether ``low`` to ``high`` is a range of int8 frames: it holds 0 and another number.
+
+    Raises:
+        ProgramError: when it does not.
+    """
+    check_int(where, "low", low, INT8_LOW, 0)
+    check_int(where, "high", high, 0, INT8_HIGH)
+    if low == high:
+        raise fail(where, "high", high, f"more than low, which is {low}")

@@ -21,7 +21,7 @@ from safetensors.numpy import save as save_tensors
 
 from shiftlif.errors import ModelFileError, ShiftLIFError
 from shiftlif.program.checks import shown
-from shiftlif.program.operations import ARRAY_FIELDS, KINDS, Operation, arrays_of, kind_of
+from shiftlif.program.operations import ARRAY_FIELDS, KINDS, Input, Operation, arrays_of, kind_of
 from shiftlif.program.program import IntegerProgram
 from shiftlif.program.quantizer import InputQuantizer
 from shiftlif.program.storage import read_file, write_atomically
@@ -41,6 +41,7 @@ HEADER_FIELDS = (
     "metadata",
     "digest",
 )
+FRAME_RANGE = {"low", "high"}  # of the Input; the quantizer has the same
 Tensors = dict[str, npt.NDArray[Any]]
 DTYPES = {"weight": "int8", "bias": "int32", "thresholds": "int32", "resets": "int32", "letters": "int32"}
 
@@ -94,6 +95,8 @@ def encode(program: IntegerProgram) -> Encoded:
     for operation in program.operations:
         arrays = arrays_of(operation)
         settings = {f.name: getattr(operation, f.name) for f in fields(operation) if f.name not in arrays}
+        if isinstance(operation, Input) and operation.whole:  # as in files from before there was a range
+            settings = {key: value for key, value in settings.items() if key not in FRAME_RANGE}
         entry = {"kind": kind_of(operation), **json.loads(json.dumps(settings))}
         for field, array in arrays.items():
             four = field == "weight" and entry["weight_bits"] == 4
@@ -177,11 +180,13 @@ def decode(content: bytes) -> IntegerProgram:
     classes = _typed("classes", header["classes"], list)
     metadata = _typed("metadata", header["metadata"], dict)
     try:
+        ranges = [{"low": op.low, "high": op.high} for op in operations if isinstance(op, Input)]
         quantizer = InputQuantizer(
             tensors["quantizer.offset"],
             tensors["quantizer.scale"],
             settings["exponent"],
-            settings.get("digits"),
+            digits=settings.get("digits"),
+            **(ranges[0] if ranges else {}),
         )
         program = IntegerProgram(
             tuple(operations),
@@ -234,6 +239,8 @@ def _operation(where: str, entry: dict[str, Any], tensors: Tensors, expected: se
     if kind is None:
         _refuse(f"{where}.kind", entry.get("kind"), f"one of {list(KINDS)}")
     names = {f.name for f in fields(kind)}
+    if kind is Input and not names.issubset(entry):
+        names -= FRAME_RANGE
     _check_keys(where, entry, names | {"kind"})
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
     values.pop("kind")

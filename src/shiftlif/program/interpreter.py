@@ -95,10 +95,14 @@ def _evaluate(operation: Operation, inputs: list[IntArray]) -> IntArray:
             raise ProgramError(f"operation {operation!r} has no stateless evaluation")
 
 
-def _advance(
+def advance(
     program: IntegerProgram, known: dict[str, IntArray], state: State
 ) -> tuple[Int32, State, dict[str, IntArray]]:
-    """One step; ``known`` holds the input wire and whatever else has been computed already."""
+    """One step, unchecked; ``known`` holds the input wire and whatever else has been computed already.
+
+    Returns:
+        The read-out, the new state, and every wire by operation name.
+    """
     wires, new = dict(known), {"steps": state["steps"] + 1}
     for op in program.operations:
         if op.name in wires:
@@ -139,7 +143,7 @@ def step(program: IntegerProgram, frame: Int8, state: State) -> tuple[Int32, Sta
     """
     check_input(program, frame, 0)
     check_state(program, state, frame.shape[0], 1)
-    return _advance(program, {program.input.name: frame}, state)
+    return advance(program, {program.input.name: frame}, state)
 
 
 def run(
@@ -171,7 +175,7 @@ def run(
     known = {} if sequence else static_wires(program, x)
     logits = state[program.output]
     for t in range(count):
-        logits, state, wires = _advance(program, {program.input.name: x[t]} if sequence else known, state)
+        logits, state, wires = advance(program, {program.input.name: x[t]} if sequence else known, state)
         for name, kept in letters.items():
             kept.append(wires[name])
         for name, kept_membranes in membranes.items():

@@ -14,7 +14,17 @@ import numpy as np
 import numpy.typing as npt
 
 from shiftlif.errors import ProgramError
-from shiftlif.program.checks import check_choice, check_int, check_ints, check_name, fail, frozen_array
+from shiftlif.program.checks import (
+    INT8_HIGH,
+    INT8_LOW,
+    check_choice,
+    check_frame_range,
+    check_int,
+    check_ints,
+    check_name,
+    fail,
+    frozen_array,
+)
 
 Int8 = npt.NDArray[np.int8]
 Int32 = npt.NDArray[np.int32]
@@ -55,24 +65,35 @@ def _check_weight(where: str, weight: Int8, bits: Any) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Input:
-    """The int8 frames that enter: ``n = x``.
+    """The int8 frames that enter: ``n = x``, from ``low`` to ``high``.
+
+    What cannot enter needs no proof and no digits: a first layer that reads counts up to 1 adds a weight for an event.
 
     Attributes:
         name: the wire's name.
         shape: ``(C, *spatial)`` with 0, 1 or 2 spatial axes.
+        low, high: the smallest and the largest integer in a frame; 0 is between them.
 
     Raises:
-        ProgramError: when the shape has another rank or an axis below 1.
+        ProgramError: when the shape has another rank or an axis below 1, or the range is none.
     """
 
     name: str
     shape: tuple[int, ...]
+    low: int = INT8_LOW
+    high: int = INT8_HIGH
 
     def __post_init__(self) -> None:
         where = _check_names(self)
         check_ints(where, "shape", self.shape, None, 1, 2**31 - 1)
         if not 1 <= len(self.shape) <= 3:
             raise fail(where, "shape", self.shape, "(C,), (C, W) or (C, H, W)")
+        check_frame_range(where, self.low, self.high)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every int8 may enter."""
+        return (self.low, self.high) == (INT8_LOW, INT8_HIGH)
 
 
 @dataclass(frozen=True, eq=False)

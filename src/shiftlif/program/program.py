@@ -78,6 +78,9 @@ class IntegerProgram:
             raise fail(
                 "program", "quantizer channels", self.quantizer.channels, f"{channels}, as the Input has"
             )
+        given, read = (self.quantizer.low, self.quantizer.high), (self.input.low, self.input.high)
+        if given != read:
+            raise fail("program", "quantizer range", given, f"{read}, as the Input has")
         self._check_output(shapes[self.operations[-1].name][0])
         object.__setattr__(self, "metadata", _json_copy(self.metadata))
         object.__setattr__(self, "_shapes", shapes)

@@ -10,7 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from shiftlif.errors import DataError, ProgramError
-from shiftlif.program.checks import check_int, fail, frozen_array
+from shiftlif.program.checks import (
+    INT8_HIGH,
+    INT8_LOW,
+    check_frame_range,
+    check_int,
+    fail,
+    frozen_array,
+)
 from shiftlif.program.shift_add import signed_digits
 
 Float64 = npt.NDArray[np.float64]
@@ -20,7 +27,7 @@ MAX_DIGITS = 4  # no int8 has more
 
 @dataclass(frozen=True, eq=False)
 class InputQuantizer:
-    """``x = clip(floor((raw - offset) / scale * 2^exponent + 1/2), -128, 127)``, per channel.
+    """``x = clip(floor((raw - offset) / scale * 2^exponent + 1/2), low, high)``, per channel.
 
     With ``digits``, ``x`` is the nearest value that so many signed binary digits can write, the upper one of two as
     near: each digit costs an addition per weight of the first layer. With one, an input is a letter as a
@@ -30,7 +37,8 @@ class InputQuantizer:
         offset: float64 ``[C]``, in the unit of the raw input.
         scale: float64 ``[C]``, positive, in the unit of the raw input.
         exponent: 0 to 7; one integer step is ``2^-exponent`` of the normalised input.
-        digits: 1 to 4, how many digits of the non-adjacent form a value has at most; None is all of int8, as 4 is.
+        low, high: the smallest and the largest integer; of event counts, 0 and their limit.
+        digits: 1 to 4, how many digits of the non-adjacent form a value has at most; None is all of them, as 4 is.
 
     Raises:
         ProgramError: when a field is not finite, not positive or out of its range.
@@ -39,6 +47,8 @@ class InputQuantizer:
     offset: Float64
     scale: Float64
     exponent: int
+    low: int = INT8_LOW
+    high: int = INT8_HIGH
     digits: int | None = None
 
     def __post_init__(self) -> None:
@@ -53,6 +63,7 @@ class InputQuantizer:
         if np.any(self.scale <= 0):
             raise fail(where, "scale", self.scale.tolist(), "positive numbers")
         check_int(where, "exponent", self.exponent, 0, MAX_EXPONENT)
+        check_frame_range(where, self.low, self.high)
         if self.digits is not None:
             check_int(where, "digits", self.digits, 1, MAX_DIGITS)
 
@@ -86,8 +97,8 @@ class InputQuantizer:
         with np.errstate(over="ignore"):
             scaled = self.normalize(raw, channel_axis) * 2.0**self.exponent
             if self.digits is None:
-                return np.clip(np.floor(scaled + 0.5), -128, 127).astype(np.int8)
-        values = values_of(self.digits)
+                return np.clip(np.floor(scaled + 0.5), self.low, self.high).astype(np.int8)
+        values = values_of(self.digits, self.low, self.high)
         middles = (values[:-1] + values[1:]) / 2
         return values[np.searchsorted(middles, scaled, side="right")].astype(np.int8)
 
@@ -140,7 +151,7 @@ class InputQuantizer:
         scale = values.std(axis=axes)
         # A constant channel can have a deviation of rounding error only; dividing by it would blow noise up.
         flat = scale <= 1e-12 * np.abs(values).max(axis=axes)
-        fitted = cls(values.mean(axis=axes), np.where(flat, 1.0, scale), exponent or 0, digits)
+        fitted = cls(values.mean(axis=axes), np.where(flat, 1.0, scale), exponent or 0, digits=digits)
         if exponent is not None:
             return fitted
         magnitudes = np.abs(fitted.normalize(values))
@@ -152,16 +163,26 @@ class InputQuantizer:
 
     @classmethod
     def identity(cls, channels: int) -> InputQuantizer:
-        """For event counts and frames that are integers already: offset 0, scale 1, exponent 0."""
+        """For frames that are integers already: offset 0, scale 1, exponent 0."""
+        return cls._unchanged(channels, INT8_LOW, INT8_HIGH)
+
+    @classmethod
+    def counts(cls, channels: int, limit: int = INT8_HIGH) -> InputQuantizer:
+        """For event counts from 0 to ``limit`` (1 to 127); larger ones count as so many. 1 makes binary frames."""
+        check_int("InputQuantizer", "limit", limit, 1, INT8_HIGH)
+        return cls._unchanged(channels, 0, limit)
+
+    @classmethod
+    def _unchanged(cls, channels: int, low: int, high: int) -> InputQuantizer:
         if channels < 1:
             raise ProgramError(f"InputQuantizer: channels is {channels}, expected at least 1")
-        return cls(np.zeros(channels), np.ones(channels), 0)
+        return cls(np.zeros(channels), np.ones(channels), 0, low, high)
 
 
 @cache
-def values_of(digits: int) -> npt.NDArray[np.int64]:
-    """The int8 values of at most so many digits in the non-adjacent form, ascending; for one: -128, -64, ..., 64."""
-    values = np.array([n for n in range(-128, 128) if digits_of(n) <= digits], np.int64)
+def values_of(digits: int, low: int = INT8_LOW, high: int = INT8_HIGH) -> npt.NDArray[np.int64]:
+    """The values of at most so many digits in the non-adjacent form, ascending; of int8 for one: -128, -64, ..., 64."""
+    values = np.array([n for n in range(low, high + 1) if digits_of(n) <= digits], np.int64)
     values.setflags(write=False)
     return values
 

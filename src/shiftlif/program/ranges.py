@@ -1,7 +1,7 @@
 """The range proof: interval analysis of every wire and accumulator of a program (SPEC 6).
 
-Sound by induction over the graph: the input is int8; a synapse's interval is the sum of its taps'
-intervals per output channel (a tap that can fall on padding also takes 0); neurons iterate their
+Sound by induction over the graph: the input is int8, from its low to its high; a synapse's interval is the sum of its
+taps' intervals per output channel (a tap that can fall on padding also takes 0); neurons iterate their
 recurrence (`membrane`); the read-out grows by at most one current per step.
 """
 
@@ -128,8 +128,10 @@ def _range(operation: Operation, inputs: list[Interval], shapes: list[Shape], ma
     match operation:
         case Input():
             channels = operation.shape[0]
-            frame = Interval(np.full(channels, -128, np.int64), np.full(channels, 127, np.int64))
-            return WireRange(name, frame, 128)
+            frame = Interval(
+                np.full(channels, operation.low, np.int64), np.full(channels, operation.high, np.int64)
+            )
+            return WireRange(name, frame, frame.magnitude)
         case Linear() | Conv():
             return _synapse(operation, inputs[0])
         case Neuron():

@@ -41,6 +41,21 @@ def check_input(program: IntegerProgram, x: Any, time_axes: int) -> None:
         raise ProgramError(
             f"input: shape is {x.shape}, expected [B, {text}] or [T, B, {text}], none of them 0"
         )
+    check_values(program, x)
+
+
+def check_values(program: IntegerProgram, x: npt.NDArray[np.int8]) -> None:
+    """Whether int8 frames hold what the program's Input may hold only.
+
+    Raises:
+        ProgramError: when one does not.
+    """
+    entry = program.input
+    if not entry.whole and (int(x.min()) < entry.low or int(x.max()) > entry.high):
+        raise ProgramError(
+            f"input: values reach from {x.min()} to {x.max()}, expected {entry.low} to {entry.high}, for which the "
+            "program is proven; use program.quantizer.quantize(raw)"
+        )
 
 
 def is_sequence(program: IntegerProgram, x: Any) -> bool:

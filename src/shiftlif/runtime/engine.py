@@ -13,7 +13,15 @@ import numpy.typing as npt
 from shiftlif.errors import ProgramError
 from shiftlif.program import IntegerProgram, Result
 from shiftlif.program.checks import check_choice, check_int
-from shiftlif.program.state import State, check_frames, check_input, check_state, initial_state
+from shiftlif.program.events import frame_of
+from shiftlif.program.state import (
+    State,
+    check_frames,
+    check_input,
+    check_state,
+    check_values,
+    initial_state,
+)
 from shiftlif.runtime.lower import identity_of, lower
 from shiftlif.runtime.plan import HEADER_BYTES, NONE, Plan, Step
 
@@ -100,6 +108,8 @@ class Engine:
         """
         if steps is not None:  # 0 would ask the runtime for the program's own
             check_int("run", "steps", steps, 1, self.program.max_steps)
+        if not self.program.input.whole:  # the runtime does not look at what enters
+            frames, steps, _ = self._checked(frames, steps)
         try:
             logits: Int32 = self._native.logits(frames, 0 if steps is None else steps, self.threads)
         except (TypeError, ValueError):  # not contiguous, or wrong: to be copied, or to be told what is wrong
@@ -143,7 +153,14 @@ class Engine:
                 "bind: the frames are not contiguous, expected an array that can be read in place; "
                 "use np.ascontiguousarray and write the next frames into what it returns"
             ) from None
-        return bound
+        if self.program.input.whole:
+            return bound
+
+        def checked() -> Int32:
+            check_values(self.program, _array(frames))
+            return bound()
+
+        return checked
 
     def run(
         self, x: Any, steps: int | None = None, *, record: bool = False, state: State | None = None
@@ -301,6 +318,15 @@ class Stream:
         engine._native.run(frame, self._memory, steps, False, engine.threads, None)
         at = engine.plan.scores
         return self._memory[:, at : at + 4 * engine.plan.classes].copy().view(np.int32)
+
+    def step_events(self, events: npt.NDArray[Any]) -> Int32:
+        """One step of a single stream with the events of that step, as `shiftlif.program.step_events` takes them.
+
+        Raises:
+            ProgramError: when the program reads no counts, an event lies outside its frame, the stream is one of a
+                batch, or beyond ``max_steps``.
+        """
+        return self.step(frame_of(self._engine.program, events))
 
     def reset(self) -> None:
         """Back to membranes of 0 and no step made."""

@@ -46,7 +46,7 @@ class InterpretedStream:
 
     def __init__(self, program: IntegerProgram) -> None:
         self._program = program
-        self.reset()
+        self.memory: Any = initial_state(program, 1)
 
     def step(self, frame: Int8, steps: int = 1) -> Int32:
         """As `Stream.step`."""

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
 
-from shiftlif.data import Dataset
+from shiftlif.data import EVENT_FRAMES, Dataset
 from shiftlif.errors import DataError
 from shiftlif.network import direct_code
 from shiftlif.program.quantizer import InputQuantizer
@@ -135,15 +135,18 @@ def in_time(x: Tensor, steps: int, temporal: bool) -> Tensor:
 def fit_quantizer(dataset: Dataset, exponent: int | None = None, digits: int | None = None) -> InputQuantizer:
     """The quantiser of a data set, fitted on its training part.
 
-    Event counts (temporal, whole numbers from 0 to 127) are int8 already and stay sparse: identity.
+    Event counts (temporal, whole numbers from 0 to 127) are int8 already and stay sparse: identity. Where the front end
+    says their limit, nothing beyond it is provided for.
 
     Args:
         dataset: its training part is used.
-        exponent, digits: as `InputQuantizer.fit` takes them; None is fitted, and all of int8.
+        exponent, digits: as `InputQuantizer.fit` takes them; None is fitted, and all of int8. Counts keep their step.
     """
     x = dataset.x_train
     if not dataset.temporal:
         return InputQuantizer.fit(x, exponent=exponent, digits=digits)
+    if dataset.front_end["name"] == EVENT_FRAMES:
+        return replace(InputQuantizer.counts(x.shape[2], dataset.front_end["limit"]), digits=digits)
     if x.min() >= 0 and x.max() <= 127 and bool(np.all(x == np.floor(x))):
         return replace(InputQuantizer.identity(x.shape[2]), digits=digits)
     return InputQuantizer.fit(x.reshape(-1, *x.shape[2:]), exponent=exponent, digits=digits)

@@ -169,6 +169,8 @@ class TrainingConfig(_Frozen):
         val_fraction: share of the training part that chooses the epoch.
         protocol: ``ours``, or ``soul`` for the data sets that have it: the epoch is chosen on the test part, as the
             SOUL benchmark does, for comparison with its figures only (see `shiftlif.data.load`).
+        events: for a folder of recordings of an event camera: how they become frames, fields of
+            `shiftlif.data.events.Binning` (``block``, ``limit``, ``by``, ...); their number is ``steps``.
         calibrate: how the scales start, ``none``, ``quantile`` or ``error`` (SPEC 4).
         levels: K or L by layer name, where it is not the neuron's; ``auto`` chooses one for every layer from a batch
             (`shiftlif.analysis.choose_levels`), and has the scales start at the least error unless calibrated else.
@@ -208,6 +210,7 @@ class TrainingConfig(_Frozen):
     split_seed: int = Field(default=0, ge=0, lt=2**32)
     val_fraction: float = Field(default=0.15, gt=0, lt=1)
     protocol: Literal["ours", "soul"] = "ours"
+    events: dict[str, int | str] = {}
     calibrate: Literal["none", "quantile", "error"] = "none"
     levels: Literal["auto"] | dict[str, int] | None = None
     patience: int | None = Field(default=None, ge=1)

@@ -29,6 +29,7 @@ from shiftlif.data import Dataset, load, names
 from shiftlif.errors import ConfigurationError, DataError, ModelFileError, ShiftLIFError
 from shiftlif.models import MODELS
 from shiftlif.network import Network, set_levels
+from shiftlif.program.checks import INT8_HIGH, INT8_LOW
 from shiftlif.program.quantizer import InputQuantizer
 from shiftlif.program.storage import read_file, write_atomically
 from shiftlif.training.batches import Data, make_data
@@ -105,6 +106,9 @@ def load_dataset(config: TrainingConfig) -> Dataset:
         "split_seed": config.split_seed,
         "protocol": config.protocol,
     }
+    if config.events:
+        frames = {} if config.steps is None else {"frames": config.steps}
+        return load(config.dataset, events={**frames, **config.events}, **options)
     dataset = load(config.dataset, **options)
     if dataset.temporal and config.steps is not None and dataset.frames != config.steps:
         dataset = load(config.dataset, frames=config.steps, **options)
@@ -231,6 +235,7 @@ def write_input(folder: Path, data: Data, front_end: dict[str, Any]) -> None:
         "scale": data.quantizer.scale.tolist(),
         "exponent": data.quantizer.exponent,
         "digits": data.quantizer.digits,
+        "range": [data.quantizer.low, data.quantizer.high],
         "front_end": front_end,
         "classes": list(data.classes),
         "sample_shape": list(data.sample_shape),
@@ -287,7 +292,10 @@ def load_run(folder: str | Path) -> Run:
     try:
         description = _description(folder)
         offset, scale = (np.asarray(description[name], dtype=np.float64) for name in ("offset", "scale"))
-        quantizer = InputQuantizer(offset, scale, description["exponent"], description.get("digits"))
+        low, high = description.get("range", (INT8_LOW, INT8_HIGH))  # runs from before there was one
+        quantizer = InputQuantizer(
+            offset, scale, description["exponent"], low, high, description.get("digits")
+        )
         classes = tuple(str(name) for name in description["classes"])
         shape = tuple(int(n) for n in description["sample_shape"])
         network = build_network(config, shape, len(classes))

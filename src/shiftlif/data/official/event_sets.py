@@ -7,14 +7,18 @@ blocks, since the whole sensor would take tens of gigabytes.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from shiftlif.data.events.aedat2 import read_aedat2
+from shiftlif.data.events.frames import Binning, count_events, event_lists
+from shiftlif.data.events.nmnist_bin import read_nmnist_bin
+from shiftlif.data.events.recording import Recording
 from shiftlif.data.folder import listing_digest
 from shiftlif.data.official.collection import Collection
-from shiftlif.data.official.event_files import Events, bin_events, read_aedat2, read_atis
 from shiftlif.data.official.place import class_folders, files_of
 from shiftlif.data.official.protocols import last_tenth
 from shiftlif.errors import DataError
@@ -28,7 +32,7 @@ CALTECH_CLASSES = 101
 
 def cifar10_dvs(root: Path, protocol: str) -> Collection:
     """``<class>/cifar10_<class>_<n>.aedat``: ``[60, 2, 32, 32]``; the last tenth of each class tests."""
-    return _events(root, CIFAR_CLASSES, ".aedat", read_aedat2, CIFAR_SENSOR, CIFAR_BLOCK)
+    return _events(root, CIFAR_CLASSES, ".aedat", _upright, CIFAR_SENSOR, CIFAR_BLOCK)
 
 
 def n_caltech101(root: Path, protocol: str) -> Collection:
@@ -39,14 +43,22 @@ def n_caltech101(root: Path, protocol: str) -> Collection:
             f"{root}: {len(classes)} folders hold .bin files, expected {CALTECH_CLASSES} (100 objects and "
             f"BACKGROUND_Google); the set is incomplete, unpack Caltech101.zip again"
         )
-    return _events(root, classes, ".bin", read_atis, CALTECH_SENSOR, CALTECH_BLOCK)
+    return _events(root, classes, ".bin", read_nmnist_bin, CALTECH_SENSOR, CALTECH_BLOCK)
+
+
+def _upright(path: Path) -> Recording:
+    """The pictures of CIFAR10-DVS lie on their side before the camera: rows and columns change places."""
+    recording = read_aedat2(path)
+    events = recording.events.copy()
+    events["x"], events["y"] = recording.events["y"], recording.events["x"]
+    return replace(recording, events=events)
 
 
 def _events(
     root: Path,
     classes: tuple[str, ...],
     suffix: str,
-    parse: Callable[[Path], Events],
+    parse: Callable[[Path], Recording],
     sensor: tuple[int, int],
     block: int,
 ) -> Collection:
@@ -54,8 +66,15 @@ def _events(
     paths = [path for group in groups for path in group]
     labels = np.repeat(np.arange(len(classes)), [len(group) for group in groups])
 
+    binning = Binning(frames=BINS, block=block, height=sensor[0], width=sensor[1])
+
     def read(i: int) -> npt.NDArray[np.uint16]:
-        return bin_events(paths[i], parse(paths[i]), BINS, *sensor, block)
+        recording = parse(paths[i])
+        _, *shape = binning.shape(recording)
+        counts = [
+            count_events(events, (shape[0], shape[1], shape[2])) for events in event_lists(recording, binning)
+        ]
+        return np.minimum(np.stack(counts), np.iinfo(np.uint16).max).astype(np.uint16)
 
     return Collection(
         classes, labels, last_tenth(labels), read, temporal=True, digest=listing_digest(root, paths)

@@ -20,7 +20,7 @@ extern "C" {
 #define ${NAME}_CLASSES ${classes}u
 #define ${NAME}_STEPS ${steps}u      /* of an inference */
 #define ${NAME}_MAX_STEPS ${max_steps}u  /* between two resets: what the range proof covers */
-#define ${NAME}_FRAME_SIZE ${frame_size}u  /* int8 ${frame_shape} */
+#define ${NAME}_FRAME_SIZE ${frame_size}u  /* int8 ${frame_shape}, from ${low} to ${high} */
 #define ${NAME}_FRAMES ${frames}u     /* of an inference: ${frames_text} */
 #define ${NAME}_STATE_SIZE ${state_size}u  /* bytes */
 #define ${NAME}_ARENA_SIZE ${arena_size}u  /* bytes */
