@@ -5,6 +5,11 @@
 #include <cstring>
 #include <stdexcept>
 
+#if defined(SHIFTLIF_AARCH64) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 namespace shiftlif {
 
 namespace {
@@ -18,6 +23,8 @@ struct Extra {
 const Kernels *const all[] = {
 #ifdef SHIFTLIF_X86
     &avx512vnni_kernels, &avx512_kernels, &avx2_kernels,
+#elif defined(SHIFTLIF_AARCH64)
+    &neondotprod_kernels, &neon_kernels,
 #endif
     nullptr,
 };
@@ -30,6 +37,11 @@ bool has(const std::string &name) {
     if (name == "avx512vnni") return wide && __builtin_cpu_supports("avx512vnni");
     if (name == "avx512") return wide;
     if (name == "avx2") return __builtin_cpu_supports("avx2");
+#elif defined(SHIFTLIF_AARCH64)
+    if (name == "neon") return true;  // part of the architecture
+#ifdef __linux__
+    if (name == "neondotprod") return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#endif
 #endif
     return name == "portable";
 }
@@ -80,7 +92,7 @@ std::unique_ptr<Dense> dense_of(const Kernels &k, const sl_synapse &s, const sl_
                 const size_t at = (((strip * d->runs + run) * d->quads + quad) * columns + column) * 4;
                 if (d->element == 1) {
                     d->weights[at + part] = w;
-                    d->start[o] -= 128 * w;
+                    d->start[o] -= k.surplus * w;
                 } else {
                     const int16_t wide = w;
                     std::memcpy(&d->weights[at + 2 * part], &wide, 2);

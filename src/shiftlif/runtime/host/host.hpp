@@ -27,8 +27,8 @@ template <class T> Aligned<T> aligned(size_t count) {
     return Aligned<T>(p);
 }
 
-// A synapse as matrix product over windows of a padded copy of its source. A copy holds 8-bit numbers plus 128 (the
-// instruction wants one unsigned factor; `start` takes the surplus off) or 16-bit numbers.
+// A synapse as matrix product over windows of a padded copy of its source. A copy holds 16-bit numbers, or 8-bit ones
+// plus what the instruction wants (128 where one factor is unsigned; `start` takes the surplus off).
 struct Dense {
     uint32_t element;              // bytes of a copied number: 1 or 2
     uint32_t rows, row, copy;      // padded extents, bytes of one padded row, bytes of the copy
@@ -64,6 +64,7 @@ struct Kernels {
     const char *name;
     uint32_t lanes;
     uint32_t element;  // bytes of a copied number whose source has 1
+    int32_t surplus;   // that such a number is copied with
     uint32_t block;    // registers summed at once
     void (*transpose)(uint8_t *target, const uint8_t *source, uint32_t rows, uint32_t columns);  // of bytes
     void (*pack)(const Dense &, const sl_synapse &, const sl_wire &, const uint8_t *source, uint8_t *copy);
@@ -74,7 +75,7 @@ struct Kernels {
                  uint8_t *target);
 };
 
-extern const Kernels avx2_kernels, avx512_kernels, avx512vnni_kernels;
+extern const Kernels avx2_kernels, avx512_kernels, avx512vnni_kernels, neon_kernels, neondotprod_kernels;
 
 // What this processor can run, the fastest first; "portable" is the last and always there.
 std::vector<std::string> paths();
