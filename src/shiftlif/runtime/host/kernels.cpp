@@ -95,33 +95,33 @@ inline __attribute__((always_inline)) void tile(const Dense &d, const uint8_t *c
 }
 
 template <uint32_t ELEMENT_OF, uint32_t J>
-void strips(const Dense &d, const uint8_t *copy, uint32_t from, uint32_t count, int32_t *currents) {
+void strips(const Dense &d, const uint8_t *copy, const uint32_t *windows, uint32_t count, int32_t *currents) {
     constexpr uint32_t B = 8 * J <= SUMS ? 8 : 4;
     const uint32_t pitch = d.vectors * LANES_OF;
     for (uint32_t strip = 0; strip < d.vectors / J; strip++) {
         uint32_t b = 0;
         for (; b + B <= count; b += B)
-            tile<ELEMENT_OF, B, J>(d, copy, d.windows.data() + from + b, strip, currents + size_t{b} * pitch);
+            tile<ELEMENT_OF, B, J>(d, copy, windows + b, strip, currents + size_t{b} * pitch);
         for (; b + 2 <= count; b += 2)
-            tile<ELEMENT_OF, 2, J>(d, copy, d.windows.data() + from + b, strip, currents + size_t{b} * pitch);
+            tile<ELEMENT_OF, 2, J>(d, copy, windows + b, strip, currents + size_t{b} * pitch);
         for (; b < count; b++)
-            tile<ELEMENT_OF, 1, J>(d, copy, d.windows.data() + from + b, strip, currents + size_t{b} * pitch);
+            tile<ELEMENT_OF, 1, J>(d, copy, windows + b, strip, currents + size_t{b} * pitch);
     }
 }
 
 template <uint32_t ELEMENT_OF>
-void by_block(const Dense &d, const uint8_t *copy, uint32_t from, uint32_t count, int32_t *currents) {
+void by_block(const Dense &d, const uint8_t *copy, const uint32_t *windows, uint32_t count, int32_t *currents) {
     switch (d.block) {
-    case 1: return strips<ELEMENT_OF, 1>(d, copy, from, count, currents);
-    case 2: return strips<ELEMENT_OF, 2>(d, copy, from, count, currents);
-    case 3: return strips<ELEMENT_OF, 3>(d, copy, from, count, currents);
-    default: return strips<ELEMENT_OF, 4>(d, copy, from, count, currents);
+    case 1: return strips<ELEMENT_OF, 1>(d, copy, windows, count, currents);
+    case 2: return strips<ELEMENT_OF, 2>(d, copy, windows, count, currents);
+    case 3: return strips<ELEMENT_OF, 3>(d, copy, windows, count, currents);
+    default: return strips<ELEMENT_OF, 4>(d, copy, windows, count, currents);
     }
 }
 
-void dense(const Dense &d, const uint8_t *copy, uint32_t from, uint32_t count, int32_t *currents) {
-    if (ELEMENT == 1 && d.element == 1) return by_block<1>(d, copy, from, count, currents);
-    return by_block<2>(d, copy, from, count, currents);
+void dense(const Dense &d, const uint8_t *copy, const uint32_t *windows, uint32_t count, int32_t *currents) {
+    if (ELEMENT == 1 && d.element == 1) return by_block<1>(d, copy, windows, count, currents);
+    return by_block<2>(d, copy, windows, count, currents);
 }
 
 template <class T, uint32_t N> struct vector_of {
