@@ -72,6 +72,11 @@ std::unique_ptr<Dense> dense_of(const Kernels &k, const sl_synapse &s, const sl_
     // As many registers at once as there are, or the largest number below that leaves no rest.
     d->block = std::min(d->vectors, k.block);
     while (d->vectors % d->block != 0) d->block--;
+    if (d->block == 1 && d->windows.size() == 1) {  // one sum alone waits for itself: rather columns that nobody reads
+        const uint32_t strips = up(d->vectors, k.block) / k.block;
+        d->block = up(d->vectors, strips) / strips;
+        d->vectors = strips * d->block;
+    }
     const size_t columns = static_cast<size_t>(d->block) * d->lanes;
     d->weights = aligned<int8_t>(static_cast<size_t>(d->vectors) * d->lanes * d->runs * d->quads * 4);
     d->start = aligned<int32_t>(static_cast<size_t>(d->vectors) * d->lanes);
