@@ -18,7 +18,14 @@ ROOT = Path(__file__).parents[2]
 RUNTIME = ROOT / "src" / "shiftlif" / "runtime"
 LOOP = Path(__file__).with_name("loop.cpp")
 WIDE = ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512")
-KERNELS = {"avx2": ("-mavx2",), "avx512": WIDE, "avx512vnni": (*WIDE, "-mavx512vnni")}  # as in CMakeLists.txt
+X86 = {"avx2": ("-mavx2",), "avx512": WIDE, "avx512vnni": (*WIDE, "-mavx512vnni")}  # as in CMakeLists.txt
+ARM: dict[str, tuple[str, ...]] = {"neon": (), "neondotprod": ("-march=armv8.2-a+dotprod",)}
+KERNELS = {  # of a machine: what host.cpp is told, and the options of each path
+    "x86_64": ("-DSHIFTLIF_X86", X86),
+    "AMD64": ("-DSHIFTLIF_X86", X86),
+    "aarch64": ("-DSHIFTLIF_AARCH64", ARM),
+    "arm64": ("-DSHIFTLIF_AARCH64", ARM),
+}
 
 
 class FromC:
@@ -76,11 +83,11 @@ def _call(*command: str) -> None:
 
 
 def _kernels(folder: Path) -> list[Path]:
-    wide = platform.machine() in ("x86_64", "AMD64")
+    macro, paths = KERNELS.get(platform.machine(), ("-DSHIFTLIF_PORTABLE", {}))
     host = RUNTIME / "host"
     made = [_compile(source, folder / f"{source.stem}.o") for source in sorted((RUNTIME / "c").glob("*.c"))]
-    made.append(_compile(host / "host.cpp", folder / "host.o", *(["-DSHIFTLIF_X86"] if wide else [])))
-    for name, flags in KERNELS.items() if wide else ():
+    made.append(_compile(host / "host.cpp", folder / "host.o", macro))
+    for name, flags in paths.items():
         named = (f"-DSHIFTLIF_KERNELS={name}", f'-DSHIFTLIF_PATH="{name}"')
         made.append(_compile(host / "kernels.cpp", folder / f"kernels_{name}.o", *named, *flags))
     return made

@@ -236,6 +236,7 @@ class Plan:
         scores: where the state's read-out begins.
         time_steps: of an inference.
         max_steps: of the range proof.
+        by_layer: where a computer knows several steps or inferences at once, compute them layer by layer.
     """
 
     wires: tuple[Wire, ...]
@@ -248,6 +249,7 @@ class Plan:
     scores: int
     time_steps: int
     max_steps: int
+    by_layer: bool
 
     @property
     def stateful(self) -> list[tuple[int, str, NeuronTable | Readout]]:

@@ -124,6 +124,7 @@ void sl_readout_add(const sl_readout *readout, const sl_int32 *currents, uint8_t
 void sl_pool_execute(const sl_memory *memory, const sl_operation *operation);
 
 /* run.c */
+sl_status sl_check(const sl_program *program, const void *state, const void *arena, const int8_t *frame, uint32_t steps);
 void sl_execute(const sl_memory *memory, const sl_operation *operation);
 sl_status sl_run_with(const sl_backend *backend, const sl_program *program, void *state, void *arena,
                       void *extra, const int8_t *frame, uint32_t steps, sl_observer observer, void *context);

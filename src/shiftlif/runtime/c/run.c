@@ -90,7 +90,8 @@ void sl_execute(const sl_memory *memory, const sl_operation *operation) {
 
 static const sl_backend portable = {enter, sl_execute};
 
-static sl_status check(const sl_program *program, const void *state, const void *arena, const int8_t *frame) {
+sl_status sl_check(const sl_program *program, const void *state, const void *arena, const int8_t *frame, uint32_t steps) {
+    const sl_state_header *header = (const sl_state_header *)state;
     if (program == NULL || state == NULL || arena == NULL || frame == NULL) {
         return SL_E_NULL;
     }
@@ -100,21 +101,24 @@ static sl_status check(const sl_program *program, const void *state, const void 
     if (((uintptr_t)state & 3u) != 0u || ((uintptr_t)arena & 3u) != 0u) {
         return SL_E_BUFFER;
     }
-    return ((const sl_state_header *)state)->identity == program->identity ? SL_OK : SL_E_STATE;
+    if (header->identity != program->identity) {
+        return SL_E_STATE;
+    }
+    if (steps == 0u || steps > program->max_steps || header->steps > program->max_steps - steps) {
+        return SL_E_STEPS;
+    }
+    return SL_OK;
 }
 
 sl_status sl_run_with(const sl_backend *backend, const sl_program *program, void *state, void *arena, void *extra,
                       const int8_t *frame, uint32_t steps, sl_observer observer, void *context) {
-    const sl_status status = check(program, state, arena, frame);
+    const sl_status status = sl_check(program, state, arena, frame, steps);
     sl_state_header *header = (sl_state_header *)state;
     sl_memory memory;
     uint32_t t;
     uint16_t i;
     if (status != SL_OK) {
         return status;
-    }
-    if (steps == 0u || steps > program->max_steps || header->steps > program->max_steps - steps) {
-        return SL_E_STEPS;
     }
     memory.program = program;
     memory.state = (uint8_t *)state;

@@ -5,19 +5,20 @@
 #include <cstring>
 #include <stdexcept>
 
+#if defined(SHIFTLIF_AARCH64) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 namespace shiftlif {
 
 namespace {
 
-// What the portable executor hands back to us as memory->extra.
-struct Extra {
-    const Plan *plan;
-    Memory *memory;
-};
-
 const Kernels *const all[] = {
 #ifdef SHIFTLIF_X86
     &avx512vnni_kernels, &avx512_kernels, &avx2_kernels,
+#elif defined(SHIFTLIF_AARCH64)
+    &neondotprod_kernels, &neon_kernels,
 #endif
     nullptr,
 };
@@ -30,6 +31,11 @@ bool has(const std::string &name) {
     if (name == "avx512vnni") return wide && __builtin_cpu_supports("avx512vnni");
     if (name == "avx512") return wide;
     if (name == "avx2") return __builtin_cpu_supports("avx2");
+#elif defined(SHIFTLIF_AARCH64)
+    if (name == "neon") return true;  // part of the architecture
+#ifdef __linux__
+    if (name == "neondotprod") return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#endif
 #endif
     return name == "portable";
 }
@@ -66,6 +72,11 @@ std::unique_ptr<Dense> dense_of(const Kernels &k, const sl_synapse &s, const sl_
     // As many registers at once as there are, or the largest number below that leaves no rest.
     d->block = std::min(d->vectors, k.block);
     while (d->vectors % d->block != 0) d->block--;
+    if (d->block == 1 && d->windows.size() == 1) {  // one sum alone waits for itself: rather columns that nobody reads
+        const uint32_t strips = up(d->vectors, k.block) / k.block;
+        d->block = up(d->vectors, strips) / strips;
+        d->vectors = strips * d->block;
+    }
     const size_t columns = static_cast<size_t>(d->block) * d->lanes;
     d->weights = aligned<int8_t>(static_cast<size_t>(d->vectors) * d->lanes * d->runs * d->quads * 4);
     d->start = aligned<int32_t>(static_cast<size_t>(d->vectors) * d->lanes);
@@ -80,7 +91,7 @@ std::unique_ptr<Dense> dense_of(const Kernels &k, const sl_synapse &s, const sl_
                 const size_t at = (((strip * d->runs + run) * d->quads + quad) * columns + column) * 4;
                 if (d->element == 1) {
                     d->weights[at + part] = w;
-                    d->start[o] -= 128 * w;
+                    d->start[o] -= k.surplus * w;
                 } else {
                     const int16_t wide = w;
                     std::memcpy(&d->weights[at + 2 * part], &wide, 2);
@@ -152,10 +163,14 @@ Plan::Plan(const std::string &path, const sl_program &program) {
     entries_.resize(program.operation_count);
     for (uint16_t i = 0; i < program.operation_count; i++) {
         const sl_operation &op = program.operations[i];
+        const auto reads = [&](uint16_t wire) {
+            return wire != SL_NONE && program.wires[wire].offset == program.wires[program.input].offset;
+        };
+        frame_stays_ |= op.is_static == 0 && (reads(op.source) || reads(op.other));
         if (op.kind == SL_SYNAPSE && fits(*op.synapse, program.wires[op.source])) {
             entries_[i].dense = dense_of(*kernels_, *op.synapse, program.wires[op.source]);
             const Dense &d = *entries_[i].dense;
-            copy_ = std::max<size_t>(copy_, d.copy);
+            copy_ = std::max<size_t>(copy_, size_t{d.copy} * (d.windows.size() == 1 ? BLOCK : 1));
             currents_ = std::max<size_t>(currents_, static_cast<size_t>(BLOCK) * d.vectors * d.lanes);
         }
         if (op.neuron != nullptr) {
@@ -169,7 +184,6 @@ Memory Plan::memory() const {
     return Memory{aligned<uint8_t>(copy_), aligned<int32_t>(currents_)};
 }
 
-// The frame [channels][positions] onto its wire [positions][channels].
 void enter(const sl_memory *memory, const int8_t *frame) {
     const sl_program &program = *memory->program;
     const sl_wire &input = program.wires[program.input];
@@ -178,7 +192,23 @@ void enter(const sl_memory *memory, const int8_t *frame) {
                                     input.positions);
 }
 
-// One operation: what `sl_execute` does, faster.
+void follow(const sl_memory *memory, const sl_operation *op, const int32_t *currents, uint32_t pitch, uint32_t from,
+            uint32_t count) {
+    const Plan &plan = *static_cast<Extra *>(memory->extra)->plan;
+    const sl_program &program = *memory->program;
+    if (op->readout != nullptr) return sl_readout_add(op->readout, currents, memory->state);
+    const sl_wire &to = program.wires[op->target];
+    uint8_t *target = sl_place(memory, op->target) + size_t{from} * to.channels * to.bytes;
+    if (const sl_neuron *n = op->neuron; n != nullptr) {
+        const Fire &fire = *plan.entries_[static_cast<size_t>(op - program.operations)].fire;
+        plan.kernels_->fire(fire, *n, currents, pitch, count, memory->state + n->membrane + size_t{from} * n->channels * n->bytes,
+                            reinterpret_cast<int8_t *>(target));
+        return;
+    }
+    for (uint32_t b = 0; b < count; b++)
+        sl_row_store(target + size_t{b} * to.channels * to.bytes, currents + size_t{b} * pitch, to.bytes, to.channels);
+}
+
 void execute(const sl_memory *memory, const sl_operation *op) {
     const auto &extra = *static_cast<Extra *>(memory->extra);
     const Plan &plan = *extra.plan;
@@ -187,7 +217,6 @@ void execute(const sl_memory *memory, const sl_operation *op) {
     const Plan::Entry &entry = plan.entries_[static_cast<size_t>(op - program.operations)];
     const sl_wire &from = program.wires[op->source];
     const uint8_t *source = sl_place(memory, op->source);
-    uint8_t *target = op->target == SL_NONE ? nullptr : sl_place(memory, op->target);
     int32_t *currents = extra.memory->currents.get();
     if (op->kind == SL_SYNAPSE && entry.dense != nullptr) {
         const Dense &d = *entry.dense;
@@ -195,19 +224,8 @@ void execute(const sl_memory *memory, const sl_operation *op) {
         k.pack(d, *op->synapse, from, source, extra.memory->copy.get());
         for (uint32_t at = 0; at < positions; at += BLOCK) {
             const uint32_t count = std::min(BLOCK, positions - at);
-            k.dense(d, extra.memory->copy.get(), at, count, currents);
-            if (entry.fire != nullptr) {
-                const sl_neuron &n = *op->neuron;
-                k.fire(*entry.fire, n, currents, pitch, count, memory->state + n.membrane + size_t{at} * n.channels * n.bytes,
-                       reinterpret_cast<int8_t *>(target) + size_t{at} * n.channels);
-            } else if (op->readout != nullptr) {
-                sl_readout_add(op->readout, currents, memory->state);
-            } else {
-                const sl_wire &to = program.wires[op->target];
-                for (uint32_t b = 0; b < count; b++)
-                    sl_row_store(target + (size_t{at} + b) * to.channels * to.bytes, currents + size_t{b} * pitch, to.bytes,
-                                 to.channels);
-            }
+            k.dense(d, extra.memory->copy.get(), d.windows.data() + at, count, currents);
+            follow(memory, op, currents, pitch, at, count);
         }
     } else if (op->kind == SL_NEURON) {
         const sl_neuron &n = *op->neuron;
@@ -216,12 +234,10 @@ void execute(const sl_memory *memory, const sl_operation *op) {
             const uint8_t *here = source + size_t{at} * n.channels * from.bytes;
             const int32_t *x = from.bytes == 4 ? reinterpret_cast<const int32_t *>(here) : currents;
             if (from.bytes < 4) sl_row_load(currents, here, from.bytes, count * n.channels);
-            k.fire(*entry.fire, n, x, n.channels, count,
-                   memory->state + n.membrane + size_t{at} * n.channels * n.bytes,
-                   reinterpret_cast<int8_t *>(target) + size_t{at} * n.channels);
+            follow(memory, op, x, n.channels, at, count);
         }
     } else if (op->kind == SL_MAX_POOL || op->kind == SL_SUM_POOL) {
-        k.pool(*op, *op->window, from, program.wires[op->target], source, target);
+        k.pool(*op, *op->window, from, program.wires[op->target], source, sl_place(memory, op->target));
     } else {
         sl_execute(memory, op);
     }

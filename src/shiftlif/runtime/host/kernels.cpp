@@ -1,38 +1,12 @@
-// The kernels of one instruction set: this file is compiled once for each (SHIFTLIF_KERNELS names it). Everything here
-// is in an anonymous namespace, so that no function of one set can stand in for that of another.
+// The kernels of one instruction set: this file is compiled once for each (SHIFTLIF_KERNELS names it).
 #include "host.hpp"
+#include "registers.hpp"
 
 #include <algorithm>
 #include <cstring>
-#include <immintrin.h>
 
 namespace shiftlif {
 namespace {
-
-#if defined(__AVX512BW__)
-using Register = __m512i;
-constexpr uint32_t LANES_OF = 16;
-inline Register load(const void *p) { return _mm512_loadu_si512(p); }
-inline void store(void *p, Register x) { _mm512_storeu_si512(p, x); }
-inline Register spread(int32_t x) { return _mm512_set1_epi32(x); }
-inline Register multiply_add16(Register sum, Register a, Register w) { return _mm512_add_epi32(sum, _mm512_madd_epi16(a, w)); }
-#else
-using Register = __m256i;
-constexpr uint32_t LANES_OF = 8;
-inline Register load(const void *p) { return _mm256_loadu_si256(static_cast<const __m256i *>(p)); }
-inline void store(void *p, Register x) { _mm256_storeu_si256(static_cast<__m256i *>(p), x); }
-inline Register spread(int32_t x) { return _mm256_set1_epi32(x); }
-inline Register multiply_add16(Register sum, Register a, Register w) { return _mm256_add_epi32(sum, _mm256_madd_epi16(a, w)); }
-#endif
-
-#if defined(__AVX512VNNI__)
-constexpr uint32_t ELEMENT = 1;
-inline Register multiply_add8(Register sum, Register a, Register w) { return _mm512_dpbusd_epi32(sum, a, w); }
-#else
-constexpr uint32_t ELEMENT = 2;
-inline Register multiply_add8(Register sum, Register, Register) { return sum; }  // never asked for
-#endif
-constexpr uint32_t REGISTERS = LANES_OF == 16 ? 4 : 2;  // of an output row that are summed at once
 
 // [rows][columns] bytes to [columns][rows], in squares of 16.
 void transpose(uint8_t *target, const uint8_t *source, uint32_t rows, uint32_t columns) {
@@ -50,18 +24,16 @@ void transpose(uint8_t *target, const uint8_t *source, uint32_t rows, uint32_t c
                 continue;
             }
             // Interleaving the halves of a square four times exchanges the four bits of row and column numbers.
-            __m128i a[16], b[16];
-            for (int i = 0; i < 16; i++)
-                a[i] = _mm_loadu_si128(reinterpret_cast<const __m128i *>(source + size_t{r + i} * columns + c));
+            Bytes a[16], b[16];
+            for (int i = 0; i < 16; i++) a[i] = load_bytes(source + size_t{r + i} * columns + c);
             for (int round = 0; round < 4; round++) {
                 for (int i = 0; i < 8; i++) {
-                    b[2 * i] = _mm_unpacklo_epi8(a[i], a[i + 8]);
-                    b[2 * i + 1] = _mm_unpackhi_epi8(a[i], a[i + 8]);
+                    b[2 * i] = interleave_low(a[i], a[i + 8]);
+                    b[2 * i + 1] = interleave_high(a[i], a[i + 8]);
                 }
                 for (int i = 0; i < 16; i++) a[i] = b[i];
             }
-            for (int j = 0; j < 16; j++)
-                _mm_storeu_si128(reinterpret_cast<__m128i *>(target + size_t{c + j} * rows + r), a[j]);
+            for (int j = 0; j < 16; j++) store_bytes(target + size_t{c + j} * rows + r, a[j]);
         }
     }
 }
@@ -69,7 +41,7 @@ void transpose(uint8_t *target, const uint8_t *source, uint32_t rows, uint32_t c
 // Copies the source into its padded form.
 void pack(const Dense &d, const sl_synapse &s, const sl_wire &from, const uint8_t *source, uint8_t *copy) {
     const uint32_t position = s.in * d.element, count = s.extent[1] * s.in;
-    const int zero = d.element == 1 ? 0x80 : 0;
+    const int zero = d.element == 1 ? SURPLUS : 0;
     const size_t side = size_t{s.padding[1]} * position;
     uint8_t *row = copy;
     std::memset(row, zero, s.padding[0] * size_t{d.row});
@@ -78,7 +50,7 @@ void pack(const Dense &d, const sl_synapse &s, const sl_wire &from, const uint8_
         std::memset(row, zero, side);
         uint8_t *to = row + side;
         if (d.element == 1) {
-            for (uint32_t i = 0; i < count; i++) to[i] = source[i] ^ 0x80;
+            for (uint32_t i = 0; i < count; i++) to[i] = static_cast<uint8_t>(source[i] + SURPLUS);
         } else if (from.bytes == 1) {
             auto *wide = reinterpret_cast<int16_t *>(to);
             for (uint32_t i = 0; i < count; i++) wide[i] = static_cast<int8_t>(source[i]);
@@ -123,33 +95,33 @@ inline __attribute__((always_inline)) void tile(const Dense &d, const uint8_t *c
 }
 
 template <uint32_t ELEMENT_OF, uint32_t J>
-void strips(const Dense &d, const uint8_t *copy, uint32_t from, uint32_t count, int32_t *currents) {
-    constexpr uint32_t B = LANES_OF == 16 ? (J == 4 ? 4 : 8) : 4;
+void strips(const Dense &d, const uint8_t *copy, const uint32_t *windows, uint32_t count, int32_t *currents) {
+    constexpr uint32_t B = 8 * J <= SUMS ? 8 : 4;
     const uint32_t pitch = d.vectors * LANES_OF;
     for (uint32_t strip = 0; strip < d.vectors / J; strip++) {
         uint32_t b = 0;
         for (; b + B <= count; b += B)
-            tile<ELEMENT_OF, B, J>(d, copy, d.windows.data() + from + b, strip, currents + size_t{b} * pitch);
+            tile<ELEMENT_OF, B, J>(d, copy, windows + b, strip, currents + size_t{b} * pitch);
         for (; b + 2 <= count; b += 2)
-            tile<ELEMENT_OF, 2, J>(d, copy, d.windows.data() + from + b, strip, currents + size_t{b} * pitch);
+            tile<ELEMENT_OF, 2, J>(d, copy, windows + b, strip, currents + size_t{b} * pitch);
         for (; b < count; b++)
-            tile<ELEMENT_OF, 1, J>(d, copy, d.windows.data() + from + b, strip, currents + size_t{b} * pitch);
+            tile<ELEMENT_OF, 1, J>(d, copy, windows + b, strip, currents + size_t{b} * pitch);
     }
 }
 
 template <uint32_t ELEMENT_OF>
-void by_block(const Dense &d, const uint8_t *copy, uint32_t from, uint32_t count, int32_t *currents) {
+void by_block(const Dense &d, const uint8_t *copy, const uint32_t *windows, uint32_t count, int32_t *currents) {
     switch (d.block) {
-    case 1: return strips<ELEMENT_OF, 1>(d, copy, from, count, currents);
-    case 2: return strips<ELEMENT_OF, 2>(d, copy, from, count, currents);
-    case 3: return strips<ELEMENT_OF, 3>(d, copy, from, count, currents);
-    default: return strips<ELEMENT_OF, 4>(d, copy, from, count, currents);
+    case 1: return strips<ELEMENT_OF, 1>(d, copy, windows, count, currents);
+    case 2: return strips<ELEMENT_OF, 2>(d, copy, windows, count, currents);
+    case 3: return strips<ELEMENT_OF, 3>(d, copy, windows, count, currents);
+    default: return strips<ELEMENT_OF, 4>(d, copy, windows, count, currents);
     }
 }
 
-void dense(const Dense &d, const uint8_t *copy, uint32_t from, uint32_t count, int32_t *currents) {
-    if (ELEMENT == 1 && d.element == 1) return by_block<1>(d, copy, from, count, currents);
-    return by_block<2>(d, copy, from, count, currents);
+void dense(const Dense &d, const uint8_t *copy, const uint32_t *windows, uint32_t count, int32_t *currents) {
+    if (ELEMENT == 1 && d.element == 1) return by_block<1>(d, copy, windows, count, currents);
+    return by_block<2>(d, copy, windows, count, currents);
 }
 
 template <class T, uint32_t N> struct vector_of {
@@ -255,7 +227,7 @@ void fire_narrow(const Fire &f, const sl_neuron &n, const int32_t *currents, uin
     }
 }
 #else
-// 16 membranes, or 1 of what is left. All sums are taken modulo 2^16 or 2^32; the range proof says that what is
+// A register of membranes, or 1 of what is left. All sums are taken modulo 2^16 or 2^32; the range proof says that what is
 // compared and kept fits.
 template <class V, class U, bool HARD, uint32_t N>
 inline void fire_group(const sl_neuron &n, const int32_t *letters, const int32_t *x, const V *bias, const V *limits,
@@ -274,17 +246,19 @@ inline void fire_group(const sl_neuron &n, const int32_t *letters, const int32_t
         if (!HARD) reset += passed & (Us)at<V, N>(resets + (size_t{k} + 1) * pitch);
     }
     at<V, N>(membranes) = HARD ? (Vs)((Us)v & (Us)((Vs)letter == 0)) : (Vs)((Us)v - reset);
-    at<int8_t, N>(sent) = __builtin_convertvector((Vs)letter, Vector<int8_t, N>);
+    const auto half = __builtin_convertvector(letter, Vector<uint16_t, N>);  // GCC narrows no number to a quarter at once
+    at<int8_t, N>(sent) = __builtin_convertvector(half, Vector<int8_t, N>);
 }
 
 template <class V, class U, bool HARD>
 void fire_rows(const Fire &f, const sl_neuron &n, const int32_t *x, const V *bias, const V *limits, const V *resets,
                uint32_t pitch, uint32_t count, V *membranes, int8_t *letters) {
+    constexpr uint32_t N = sizeof(Register) / sizeof(V);  // more would be compared one by one
     for (uint32_t b = 0; b < count; b++) {
         uint32_t c = 0;
-        for (; c + 16 <= n.channels; c += 16)
-            fire_group<V, U, HARD, 16>(n, f.letters.data(), x + c, bias + c, limits + c, resets + c, f.padded, membranes + c,
-                                       letters + c);
+        for (; c + N <= n.channels; c += N)
+            fire_group<V, U, HARD, N>(n, f.letters.data(), x + c, bias + c, limits + c, resets + c, f.padded, membranes + c,
+                                      letters + c);
         for (; c < n.channels; c++)
             fire_group<V, U, HARD, 1>(n, f.letters.data(), x + c, bias + c, limits + c, resets + c, f.padded, membranes + c,
                                       letters + c);
@@ -311,8 +285,8 @@ void fire_narrow(const Fire &f, const sl_neuron &n, const int32_t *currents, uin
 
 using FireKernel = decltype(Kernels::fire);
 template <uint32_t L> FireKernel fire_with(const Fire &f, const sl_neuron &n) {
-    if (LANES_OF == 16 && L < UNROLLED && n.levels > L) return fire_with<L < UNROLLED ? L + 1 : L>(f, n);
-    constexpr uint32_t of = LANES_OF == 16 ? L : 0;
+    if (MASKED && L < UNROLLED && n.levels > L) return fire_with<L < UNROLLED ? L + 1 : L>(f, n);
+    constexpr uint32_t of = MASKED ? L : 0;
     if (n.bytes == 2) return f.hard ? fire_narrow<true, of> : fire_narrow<false, of>;
     return f.hard ? fire_wide<true, of> : fire_wide<false, of>;
 }
@@ -379,6 +353,7 @@ void pool(const sl_operation &op, const sl_window &w, const sl_wire &from, const
 
 #define SHIFTLIF_JOIN_OF(name) name##_kernels
 #define SHIFTLIF_JOIN(name) SHIFTLIF_JOIN_OF(name)
-extern const Kernels SHIFTLIF_JOIN(SHIFTLIF_KERNELS) = {SHIFTLIF_PATH, LANES_OF, ELEMENT, REGISTERS, transpose, pack, dense, fire, pool};
+extern const Kernels SHIFTLIF_JOIN(SHIFTLIF_KERNELS) = {SHIFTLIF_PATH, LANES_OF, ELEMENT, SURPLUS, SUMS >= 16 ? 4u : 2u,
+                                                           transpose, pack, dense, fire, pool};
 
 }  // namespace shiftlif

@@ -46,6 +46,7 @@ class Program {
         for (uint16_t i = 0; i < program_.operation_count; i++)
             if (const sl_synapse *s = program_.operations[i].synapse; s != nullptr)
                 products_ += static_cast<uint64_t>(s->group_rows) * s->groups * s->outputs[0] * s->outputs[1];
+        by_layer_ = shiftlif::get<bool>(plan, "by_layer");
         use(path);
     }
 
@@ -108,8 +109,9 @@ class Program {
             std::lock_guard<std::mutex> lock(program.mutex_);
             if (program.free_.empty()) {
                 memory_ = std::make_unique<Memory>();
-                memory_->arena.resize(program.program_.arena_size / 4 + 1);
-                memory_->state.resize(program.program_.state_size / 4 + 1);
+                const size_t most = program.together();
+                memory_->arena.resize(program.program_.arena_size / 4 * most + 1);
+                memory_->state.resize(program.program_.state_size / 4 * most + 1);
                 memory_->host = program.plan_->memory();
             } else {
                 memory_ = std::move(program.free_.back());
@@ -120,7 +122,7 @@ class Program {
             std::lock_guard<std::mutex> lock(program_.mutex_);
             program_.free_.push_back(std::move(memory_));
         }
-        void *arena() { return memory_->arena.data(); }
+        uint8_t *arena() { return reinterpret_cast<uint8_t *>(memory_->arena.data()); }
         uint8_t *state() { return reinterpret_cast<uint8_t *>(memory_->state.data()); }
         shiftlif::Memory &host() { return memory_->host; }
 
@@ -152,11 +154,14 @@ class Program {
     // Samples from..to of a batch, in this thread.
     void infer(Lease &lease, const int8_t *x, const Shown &shown, size_t from, size_t to, int32_t *sums) {
         const size_t frame = static_cast<size_t>(program_.wires[0].positions) * program_.wires[0].channels;
-        const size_t classes = program_.classes;
-        for (size_t b = from; b < to; b++) {
-            require(sl_reset(&program_, lease.state(), program_.state_size));
-            one(lease, x, lease.state(), b, shown.batch, frame, shown.steps, shown.sequence, {});
-            std::memcpy(sums + b * classes, sl_scores(&program_, lease.state()), classes * 4);
+        const size_t classes = program_.classes, most = together();
+        for (size_t b = from; b < to; b += most) {
+            const size_t count = std::min(most, to - b);
+            for (size_t i = 0; i < count; i++)
+                require(sl_reset(&program_, lease.state() + i * program_.state_size, program_.state_size));
+            some(lease, x, lease.state(), b, count, shown.batch, frame, shown.steps, shown.sequence, {});
+            for (size_t i = 0; i < count; i++)
+                std::memcpy(sums + (b + i) * classes, sl_scores(&program_, lease.state() + i * program_.state_size), classes * 4);
         }
     }
 
@@ -178,17 +183,18 @@ class Program {
     struct Recording {
         const Program *program;
         const std::vector<Tape> *tapes;
-        size_t sample, batch, step;
+        size_t sample, batch;
+        uint32_t first;  // step since the reset
     };
 
-    static void observe(void *context, uint32_t, uint16_t operation, const void *wire, const void *state) {
+    static void observe(void *context, uint32_t step, uint16_t operation, const void *wire, const void *state) {
         auto *r = static_cast<Recording *>(context);
         for (const Tape &tape : *r->tapes) {
             if (tape.operation != operation) continue;
             const sl_operation &op = r->program->program_.operations[operation];
             const bool readout = op.readout != nullptr;
             const size_t size = readout ? op.readout->channels : static_cast<size_t>(op.neuron->channels) * op.neuron->positions;
-            const size_t at = (r->step * r->batch + r->sample) * size;
+            const size_t at = ((step - r->first) * r->batch + r->sample) * size;
             const auto *bytes = static_cast<const uint8_t *>(state) + (readout ? op.readout->membrane : op.neuron->membrane);
             if (readout || op.neuron->bytes == 4) {
                 std::memcpy(tape.membranes + at, bytes, size * 4);
@@ -201,12 +207,35 @@ class Program {
             }
             if (tape.letters != nullptr) std::memcpy(tape.letters + at, wire, size);
         }
-        if (operation + 1u == r->program->program_.operation_count) r->step++;
+    }
+
+    bool by_layer() const { return by_layer_ && plan_->kernels() != nullptr; }
+
+    // Samples that are computed at once, at most.
+    size_t together() const { return by_layer() ? shiftlif::BLOCK : 1; }
+
+    // All steps of `count` samples that are computed at once; their states lie one behind the other. One sample that
+    // sees one frame goes step by step: its first layer is computed once, and copying that to the steps takes as long
+    // as reading the smaller layers behind it again.
+    void some(Lease &lease, const int8_t *x, uint8_t *states, size_t sample, size_t count, size_t batch, size_t frame,
+              uint32_t steps, bool sequence, const std::vector<Tape> &tapes) {
+        const sl_observer observer = tapes.empty() ? nullptr : observe;
+        if (count == 1 && !(by_layer() && sequence && steps > 1))
+            return one(lease, x, states, sample, batch, frame, steps, sequence, tapes);
+        shiftlif::Inference inferences[shiftlif::BLOCK];
+        Recording recordings[shiftlif::BLOCK];
+        for (size_t i = 0; i < count; i++) {
+            uint8_t *state = states + i * program_.state_size;
+            recordings[i] = {this, &tapes, sample + i, batch, sl_steps_made(state)};
+            inferences[i] = {state, x + (sample + i) * frame, &recordings[i]};
+        }
+        require(plan_->run_by_layer(program_, inferences, static_cast<uint32_t>(count), lease.arena(), lease.host(), steps,
+                                    sequence ? batch * frame : 0, observer));
     }
 
     void one(Lease &lease, const int8_t *x, uint8_t *state, size_t sample, size_t batch, size_t frame, uint32_t steps,
              bool sequence, const std::vector<Tape> &tapes) {
-        Recording recording{this, &tapes, sample, batch, 0};
+        Recording recording{this, &tapes, sample, batch, sl_steps_made(state)};
         const sl_observer observer = tapes.empty() ? nullptr : observe;
         const uint32_t calls = sequence ? steps : 1, each = sequence ? 1 : steps;
         for (uint32_t t = 0; t < calls; t++)
@@ -218,8 +247,9 @@ class Program {
                  const std::vector<Tape> &tapes) {
         share(batch, threads, [&](size_t from, size_t to) {
             Lease lease(*this);
-            for (size_t b = from; b < to; b++)
-                one(lease, x, states + b * program_.state_size, b, batch, frame, steps, sequence, tapes);
+            const size_t most = together();
+            for (size_t b = from; b < to; b += most)
+                some(lease, x, states + b * program_.state_size, b, std::min(most, to - b), batch, frame, steps, sequence, tapes);
         });
     }
 
@@ -277,6 +307,7 @@ class Program {
     const shiftlif::Tables tables_;
     const sl_program &program_ = tables_.program();
     std::vector<size_t> shape_;   // of a frame
+    bool by_layer_ = false;
     uint64_t products_ = 0;       // weights times positions: what a step takes at most
     nb::object empty_, int32_;    // numpy.empty and its dtype
     std::unique_ptr<shiftlif::Plan> plan_;
