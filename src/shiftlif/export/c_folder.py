@@ -28,7 +28,7 @@ from shiftlif.runtime.plan import ADD, MAX_POOL, NEURON, READOUT, RESHAPE, SUM_P
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 SOURCES = ("run", "validate", "synapse", "slide", "events", "gather", "neuron", "rows")
-RUNTIME = ("shiftlif.h", "internal.h", "gather_dsp.h", *(f"{name}.c" for name in SOURCES))
+RUNTIME = ("shiftlif.h", "internal.h", "gather_dsp.h", "gather_mve.h", *(f"{name}.c" for name in SOURCES))
 REPORT = "report.json"
 GENERATOR = "shiftlif export c"
 LISTS = (1024, 8192)  # bytes that the lists of events may take; longer ones are flushed less often

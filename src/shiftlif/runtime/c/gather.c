@@ -2,7 +2,9 @@
  * between planes (Horner), so that no weight is shifted and none multiplied. */
 #include "internal.h"
 
-#if defined(__ARM_FEATURE_DSP) && defined(__GNUC__) && !defined(SL_PORTABLE)
+#if defined(__ARM_FEATURE_MVE) && defined(__GNUC__) && !defined(SL_PORTABLE)
+#include "gather_mve.h"
+#elif defined(__ARM_FEATURE_DSP) && defined(__GNUC__) && !defined(SL_PORTABLE)
 #include "gather_dsp.h"
 #else
 
