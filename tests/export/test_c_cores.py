@@ -7,7 +7,7 @@ import pytest
 
 from shiftlif.export import export_c
 from shiftlif.export.c_tables import STRUCTURES
-from tests.export.programs import edge_program
+from tests.export.programs import dense_program, edge_program
 from tests.export.toolchain import (
     CORES,
     DATA_PATH,
@@ -25,12 +25,21 @@ STACK = 1024  # bytes that the runtime may take at most, observer excluded
 CODE = 12 * 1024
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def exported(factory, bits):
     need("arm-none-eabi-gcc")
-    target = tmp_path_factory.mktemp("exported") / "edge"
-    export_c(edge_program(1, 3), target, name="edge", samples=8)
+    target = factory.mktemp("exported") / "edge"
+    export_c(edge_program(1, 3, bits=bits), target, name="edge", samples=8)
     return target
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    return exported(tmp_path_factory, 8)
+
+
+@pytest.fixture(scope="module", params=[8, 4], ids=["bytes", "packed"])
+def folder(request, tmp_path_factory):
+    return exported(tmp_path_factory, request.param)
 
 
 @pytest.mark.parametrize("core", CORES)
@@ -44,10 +53,21 @@ def test_letters_and_membranes_are_equal_on_the_core(tmp_path, folder, core, lev
 
 
 @pytest.mark.parametrize("core", CORES)
-def test_two_axes_are_equal_on_the_core(tmp_path, core):
+@pytest.mark.parametrize("bits", [8, 4])
+def test_two_axes_are_equal_on_the_core(tmp_path, core, bits):
     need("arm-none-eabi-gcc", "qemu-system-arm")
-    export_c(edge_program(2, 2), tmp_path / "two", name="two")
+    export_c(edge_program(2, 2, bits=bits), tmp_path / "two", name="two")
     image = link(CORES[core], sources(tmp_path / "two"), tmp_path / "two.elf")
+    assert "4 of 4 samples equal" in emulate(CORES[core], image).stdout
+
+
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.parametrize("level", ["-O0", "-O2"])
+def test_every_width_of_a_block_and_the_largest_sums_are_equal_on_the_core(tmp_path, core, bits, level):
+    need("arm-none-eabi-gcc", "qemu-system-arm")
+    export_c(dense_program(bits), tmp_path / "dense", name="dense")
+    image = link(CORES[core], sources(tmp_path / "dense"), tmp_path / "dense.elf", level=level)
     assert "4 of 4 samples equal" in emulate(CORES[core], image).stdout
 
 
@@ -97,26 +117,25 @@ def test_the_data_path_neither_multiplies_nor_divides_nor_uses_floats(tmp_path, 
     ],
     ids=["product", "quotient", "float"],
 )
-def test_a_mutant_that_multiplies_is_found(tmp_path, folder, core, before, after):
+def test_a_mutant_that_multiplies_is_found(tmp_path, plain, core, before, after):
     need("arm-none-eabi-objdump")
-    for file in folder.glob("*.h"):
+    for file in plain.glob("*.h"):
         (tmp_path / file.name).write_text(file.read_text())
-    text = (folder / "neuron.c").read_text()
+    text = (plain / "neuron.c").read_text()
     assert before in text
     (tmp_path / "neuron.c").write_text(text.replace(before, after))
     assert forbidden_instructions(objects(tmp_path, tmp_path, core, "-O2", ["neuron"]))
 
 
-@pytest.mark.parametrize("weights", ["vmulq_s16(weights, weights)", "vmlaq_n_s16(weights, weights, 3)"])
-def test_a_vector_multiplication_is_found(tmp_path, folder, weights):
+@pytest.mark.parametrize("product", ["vmulq_s16(first, first)", "vmlaq_n_s16(first, first, 3)"])
+def test_a_vector_multiplication_is_found(tmp_path, folder, product):
     need("arm-none-eabi-objdump")
     for file in folder.glob("*.[ch]"):
         (tmp_path / file.name).write_text(file.read_text())
     vectors = tmp_path / "gather_mve.h"
-    before = "vaddq_s16(sum, SL_WEIGHTS(at))"
+    before = "s.a = add(s.a, first);"
     assert before in vectors.read_text()
-    made = weights.replace("weights", "SL_WEIGHTS(at)")
-    vectors.write_text(vectors.read_text().replace(before, f"vaddq_s16(sum, {made})"))
+    vectors.write_text(vectors.read_text().replace(before, f"s.a = add(s.a, {product});"))
     assert forbidden_instructions(objects(tmp_path, tmp_path, "M55 MVE", "-O2", ["gather"]))
 
 

@@ -15,8 +15,8 @@ WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
 SECONDS = 120
 # Everything that a frame goes through; validate.c runs once, before, and multiplies sizes.
 DATA_PATH = ("run", "synapse", "slide", "events", "gather", "neuron", "rows", "pool")
-# Multiplications, divisions and floating point, as instructions, of vectors too, and as helpers of the compiler; and what
-# the disassembler shows of an instruction that it does not know.
+# Multiplications, divisions and floating point, as instructions, of vectors too, and as helpers of the compiler; and
+# what the disassembler shows of an instruction that it does not know.
 FORBIDDEN = re.compile(
     r"\s(?:mul|ml[as]|[su]?mul|[su]ml|smm|smu|sma|sml|smus|umaal|[su]div"
     r"|v\w*(?:mul|ml[as]|fm[as]|fnm|div|sqrt|cvt|rint)|v(?!mov)\w*\.b?f\d|cdp|ldc|stc|mcr|mrc|.*UNDEFINED)"

@@ -39,6 +39,10 @@ def export_c(
             "inference shows one frame at several steps)",
         ),
     ] = None,
+    pack: Annotated[
+        bool,
+        typer.Option(help="Two weights in a byte where all have 4 bits: less flash, more instructions."),
+    ] = True,
     data: MovedData = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
@@ -55,7 +59,7 @@ def export_c(
         raise ConfigurationError(f"run {target} is not compiled yet: shiftlif compile {target}")
     program = load(file)
     frames = _frames(target, program, vectors, samples, data)
-    made = export(program, out, name=name, vectors=frames, samples=samples, cached=cache)
+    made = export(program, out, name=name, vectors=frames, samples=samples, cached=cache, packed=pack)
     if as_json:
         show_json(made.report)
         return

@@ -1,25 +1,13 @@
 /* The gather of cores with the vector extension (MVE, "Helium"; Cortex-M55, M85): VLDRB widens eight weights to 16-bit lanes,
  * VADD and VSUB add them to as many sums. `segment` planes are summed in 16 bits, which the program's range proof
- * covers; then they are added to 32 bits. */
+ * covers; then they are added to 32 bits. Packed bytes are summed as they are, and their lower halves again: what is
+ * larger about the first sum is 16 times that of the upper weights. */
 #include <arm_mve.h>
 
-/* The 16-bit sums of up to 32 outputs. */
+/* The 16-bit sums of up to 32 outputs; of packed rows a and b are those of the bytes, c and d of their lower halves. */
 typedef struct sl_sums {
     int16x8_t a, b, c, d;
 } sl_sums;
-
-/* What is done to the sums of all vectors; those that are not there vanish, since `vectors` is a constant in each use. */
-#define SL_EACH(s, f_)                   \
-    do {                                 \
-        (s).a = f_((s).a, 0);            \
-        if (vectors > 1u) {              \
-            (s).b = f_((s).b, 8);        \
-        }                                \
-        if (vectors > 2u) {              \
-            (s).c = f_((s).c, 16);       \
-            (s).d = f_((s).d, 24);       \
-        }                                \
-    } while (0)
 
 /* Eight weights, never altered: nothing orders these loads. Compilers add `at` to the address first. */
 #define SL_EIGHT(at)                                                                                    \
@@ -28,11 +16,38 @@ typedef struct sl_sums {
         __asm__("vldrb.s16 %q[to], [%[row], %[by]]" : [to] "=w"(eight) : [row] "l"(row), [by] "i"(at)); \
         eight;                                                                                          \
     })
-/* Of a last vector that is not full those weights that the row has: it is never read beyond its end. */
-#define SL_WEIGHTS(at) (full == 0 && (at) == 8u * (vectors - 1u) ? vldrbq_z_s16(row + (at), last) : SL_EIGHT(at))
-#define SL_PLUS(sum, at) vaddq_s16(sum, SL_WEIGHTS(at))
-#define SL_MINUS(sum, at) vsubq_s16(sum, SL_WEIGHTS(at))
-#define SL_TWICE(sum, at) vaddq_s16(sum, sum)
+/* Of a last vector that is not full what the row has: it is never read beyond its end. */
+#define SL_VECTOR(at, is_last) (full == 0 && (is_last) ? vldrbq_z_s16(row + (at), last) : SL_EIGHT(at))
+/* Vectors that are not there vanish, since outputs, full and packed are constants in each use. */
+#define SL_ROW(add)                                             \
+    do {                                                        \
+        const int16x8_t first = SL_VECTOR(0, outputs == 8u || (packed && outputs == 16u)); \
+        s.a = add(s.a, first);                                  \
+        if (packed) {                                           \
+            s.c = add(s.c, vandq_s16(first, halves));           \
+        }                                                       \
+        if (packed && outputs == 32u) {                         \
+            const int16x8_t second = SL_VECTOR(8, 1);           \
+            s.b = add(s.b, second);                             \
+            s.d = add(s.d, vandq_s16(second, halves));          \
+        }                                                       \
+        if (!packed && outputs > 8u) {                          \
+            s.b = add(s.b, SL_VECTOR(8, outputs == 16u));       \
+        }                                                       \
+        if (!packed && outputs > 16u) {                         \
+            s.c = add(s.c, SL_VECTOR(16, 0));                   \
+            s.d = add(s.d, SL_VECTOR(24, 1));                   \
+        }                                                       \
+    } while (0)
+
+/* Sums of packed bytes and of their lower halves as those of four outputs after the other. */
+static inline __attribute__((always_inline)) void store_packed(int16_t *to, int16x8_t bytes, int16x8_t halves,
+                                                               uint32_t times) {
+    int32x4x2_t both;
+    both.val[0] = vreinterpretq_s32_s16(vsubq_n_s16(halves, (int16_t)(uint16_t)(times << 3)));
+    both.val[1] = vreinterpretq_s32_s16(vshrq_n_s16(vsubq_s16(bytes, halves), 4));
+    vst2q_s32((int32_t *)(void *)to, both);
+}
 
 /* Adds the 16-bit sums to 32-bit sums, which are shifted before; fresh: there are none yet. */
 static inline __attribute__((always_inline)) void widen(sl_int32 *sums, const int16_t *from, uint32_t outputs,
@@ -48,22 +63,23 @@ static inline __attribute__((always_inline)) void widen(sl_int32 *sums, const in
     }
 }
 
-/* Up to 8, 16 or 32 outputs (full: exactly) from the highest digits down; `sums` are 32-bit sums of these events only. */
-static inline __attribute__((always_inline)) void gather_vectors(const sl_synapse *synapse, const sl_events *events,
-                                                                 const int8_t *rows, sl_int32 *sums, uint32_t outputs,
-                                                                 const uint32_t vectors, const int full) {
-    const uint32_t both = synapse->negative;
-    const mve_pred16_t last = vctp16q(outputs - 8u * (vectors - 1u));
+/* The outputs of a block from the highest digits down: 32, 16 or 8, `there` of them if it is not full. `sums` are 32-bit
+ * sums of these events only. */
+static inline __attribute__((always_inline)) void gather_block(const sl_synapse *synapse, const sl_events *events,
+                                                               const int8_t *rows, sl_int32 *sums, uint32_t there,
+                                                               const uint32_t outputs, const int full, const int packed) {
+    const uint32_t both = synapse->negative, row_shift = packed ? 1u : 2u;
+    const mve_pred16_t last = vctp16q(packed ? there >> 1 : (there & 7u) != 0u ? there & 7u : 8u);
     const sl_uint16 *const lists = events->lists;
     const sl_uint16 *start = events->starts + sl_lists(synapse), *end = events->ends + sl_lists(synapse);
     uint32_t left = synapse->planes;
     int fresh = 1;
     do {
         /* The last segment ends with plane 0, and may be shorter. Planes above the first event are passed over. */
-        const int16x8_t none = vdupq_n_s16(0);
+        const int16x8_t none = vdupq_n_s16(0), halves = vdupq_n_s16(15);
         sl_sums s = {none, none, none, none};
-        int16_t stored[32];
-        uint32_t made = 0;
+        int16_t stored[32] __attribute__((aligned(4)));
+        uint32_t made = 0, times = 0; /* that packed rows were added, in all */
         do {
             const sl_uint16 *at;
             uint32_t count;
@@ -71,55 +87,82 @@ static inline __attribute__((always_inline)) void gather_vectors(const sl_synaps
             start -= 1u + both;
             end -= 1u + both;
             if (made != 0u) {
-                SL_EACH(s, SL_TWICE);
+                s.a = vaddq_s16(s.a, s.a);
+                s.b = outputs > (packed ? 16u : 8u) ? vaddq_s16(s.b, s.b) : none;
+                s.c = packed || outputs > 16u ? vaddq_s16(s.c, s.c) : none;
+                s.d = outputs > 16u ? vaddq_s16(s.d, s.d) : none;
+                times += times;
             } else if (fresh != 0 && left != 0u && start[0] == end[0] && start[both] == end[both]) {
                 continue;
             }
             made++;
             at = lists + start[0];
-            for (count = (uint32_t)end[0] - start[0]; count != 0u; count--) {
-                const int8_t *row = rows + ((uint32_t)*at++ << 2);
-                SL_EACH(s, SL_PLUS);
+            count = (uint32_t)end[0] - start[0];
+            times += count;
+            for (; count != 0u; count--) {
+                const int8_t *row = rows + ((uint32_t)*at++ << row_shift);
+                SL_ROW(vaddq_s16);
             }
-            if (both == 0u) {
-                continue;
-            }
-            at = lists + start[1];
-            for (count = (uint32_t)end[1] - start[1]; count != 0u; count--) {
-                const int8_t *row = rows + ((uint32_t)*at++ << 2);
-                SL_EACH(s, SL_MINUS);
+            if (both != 0u) {
+                at = lists + start[1];
+                count = (uint32_t)end[1] - start[1];
+                times -= count;
+                for (; count != 0u; count--) {
+                    const int8_t *row = rows + ((uint32_t)*at++ << row_shift);
+                    SL_ROW(vsubq_s16);
+                }
             }
         } while (left != 0u && made < synapse->segment);
-        vstrhq_s16(stored, s.a);
-        if (vectors > 1u) {
-            vstrhq_s16(stored + 8, s.b);
+        if (packed) {
+            store_packed(stored, s.a, s.c, times);
+            if (outputs == 32u) {
+                store_packed(stored + 16, s.b, s.d, times);
+            }
+        } else {
+            vstrhq_s16(stored, s.a);
+            if (outputs > 8u) {
+                vstrhq_s16(stored + 8, s.b);
+            }
+            if (outputs > 16u) {
+                vstrhq_s16(stored + 16, s.c);
+                vstrhq_s16(stored + 24, s.d);
+            }
         }
-        if (vectors > 2u) {
-            vstrhq_s16(stored + 16, s.c);
-            vstrhq_s16(stored + 24, s.d);
-        }
-        widen(sums, stored, outputs, made, fresh);
+        widen(sums, stored, there, made, fresh);
         fresh = 0;
     } while (left != 0u);
 }
 
-#define SL_SHAPE static __attribute__((noinline)) void
+#define SL_SHAPE(name, full, outputs, packed)                                                                     \
+    static __attribute__((noinline)) void name##_##packed(const sl_synapse *s, const sl_events *e, const int8_t *rows, \
+                                                          sl_int32 *sums, uint32_t there) {                       \
+        gather_block(s, e, rows, sums, there, outputs, full, packed);                                             \
+    }
+#define SL_SHAPES(packed) \
+    SL_SHAPE(gather32, 1, 32, packed) SL_SHAPE(gather16, 1, 16, packed) SL_SHAPE(gather12, 0, 16, packed)
+#define SL_GATHER(packed)                                        \
+    do {                                                         \
+        if (outputs == 32u) {                                    \
+            gather32_##packed(synapse, events, rows, to, 32);    \
+        } else if (outputs == 16u) {                             \
+            gather16_##packed(synapse, events, rows, to, 16);    \
+        } else if (packed || outputs == 12u) {                   \
+            gather12_##packed(synapse, events, rows, to, outputs); \
+        } else {                                                 \
+            SL_GATHER_FEW(synapse, events, rows, to, outputs);   \
+        }                                                        \
+    } while (0)
 
-SL_SHAPE gather32(const sl_synapse *s, const sl_events *e, const int8_t *rows, sl_int32 *sums) {
-    gather_vectors(s, e, rows, sums, 32, 4, 1);
-}
-
-SL_SHAPE gather16(const sl_synapse *s, const sl_events *e, const int8_t *rows, sl_int32 *sums) {
-    gather_vectors(s, e, rows, sums, 16, 2, 1);
-}
-
-SL_SHAPE gather12(const sl_synapse *s, const sl_events *e, const int8_t *rows, sl_int32 *sums) {
-    gather_vectors(s, e, rows, sums, 12, 2, 0);
-}
-
-SL_SHAPE gather8(const sl_synapse *s, const sl_events *e, const int8_t *rows, sl_int32 *sums, uint32_t outputs) {
-    gather_vectors(s, e, rows, sums, outputs, 1, 0);
-}
+#if SL_WITH_WEIGHTS_8 || !SL_WITH_WEIGHTS_4
+SL_SHAPES(0)
+SL_SHAPE(gather8, 0, 8, 0)
+#define SL_GATHER_FEW gather8_0
+#else
+#define SL_GATHER_FEW gather12_1
+#endif
+#if SL_WITH_WEIGHTS_4
+SL_SHAPES(1)
+#endif
 
 void sl_gather(const sl_synapse *synapse, const sl_events *events, const int8_t *rows, sl_int32 *sums, int first) {
     uint32_t left = synapse->padded_out;
@@ -129,20 +172,22 @@ void sl_gather(const sl_synapse *synapse, const sl_events *events, const int8_t 
         sl_int32 *to = first != 0 ? sums : chunk;
         const uint32_t outputs = left >= 32u ? 32u : left >= 16u ? 16u : left;
         uint32_t i;
-        if (outputs == 32u) {
-            gather32(synapse, events, rows, to);
-        } else if (outputs == 16u) {
-            gather16(synapse, events, rows, to);
-        } else if (outputs == 12u) {
-            gather12(synapse, events, rows, to);
+#if SL_WITH_WEIGHTS_4 && SL_WITH_WEIGHTS_8
+        if (SL_PACKED(synapse)) {
+            SL_GATHER(1);
         } else {
-            gather8(synapse, events, rows, to, outputs);
+            SL_GATHER(0);
         }
+#elif SL_WITH_WEIGHTS_4
+        SL_GATHER(1);
+#else
+        SL_GATHER(0);
+#endif
         for (i = 0; first == 0 && i < outputs; i += SL_LANES) {
             const int32x4_t sum = vldrwq_s32((const int32_t *)sums + i);
             vstrwq_s32((int32_t *)sums + i, vaddq_s32(sum, vldrwq_s32((const int32_t *)chunk + i)));
         }
-        rows += outputs;
+        rows += SL_PACKED(synapse) ? outputs >> 1 : outputs;
         sums += outputs;
         left -= outputs;
     }
