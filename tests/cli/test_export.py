@@ -53,5 +53,14 @@ def test_caching_the_first_layer_is_a_choice_between_memory_and_work(file, tmp_p
     assert sizes["--no-cache"] < sizes["--cache"]
 
 
+def test_packing_weights_of_4_bits_is_a_choice_between_flash_and_work(tmp_path):
+    file, sizes = tmp_path / "program.safetensors", {}
+    edge_program(1, 2, bits=4).save(file)
+    for option in ("--pack", "--no-pack"):
+        result = call("export", "c", file, "--out", tmp_path / option, option, "--json")
+        sizes[option] = json.loads(result.stdout)["flash"]["weights"]
+    assert 2 * sizes["--pack"] == sizes["--no-pack"]
+
+
 def test_help_has_an_example():
     assert "Example: shiftlif export c " in " ".join(call("export", "c", "--help").output.split())

@@ -30,15 +30,15 @@ def _neuron(rng: np.random.Generator, name: str, source: str, channels: int, siz
     return Neuron(name, source, 1, 0, bias, thresholds, resets, alphabet.integer_levels)
 
 
-def edge_program(axes: int, steps: int, *, temporal: bool = False) -> IntegerProgram:
-    """Convolution, pooling, convolution, average, read-out over one or two axes."""
+def edge_program(axes: int, steps: int, *, temporal: bool = False, bits: int = 8) -> IntegerProgram:
+    """Convolution, pooling, convolution, average, read-out over one or two axes; the second has always 4 bits."""
     rng = np.random.default_rng(axes)
     shape = (6, 20) if axes == 1 else (2, 9, 8)
     one, two, three = (1,) * axes, (2,) * axes, (3,) * axes
     ops: list = [
         Input("input", shape),
-        Conv("conv1", "input", random_weight(rng, (12, shape[0], *three), 8), one, one, one),
-        _neuron(rng, "neuron1", "conv1", 12, 20_000),
+        Conv("conv1", "input", random_weight(rng, (12, shape[0], *three), bits), one, one, one, 1, bits),
+        _neuron(rng, "neuron1", "conv1", 12, 20_000 if bits == 8 else 1_200),
         MaxPool("pool1", "neuron1", two, two),
         Conv("conv2", "pool1", random_weight(rng, (20, 12, *three), 4), one, one, one, 1, 4),
         _neuron(rng, "neuron2", "conv2", 20, 300),
@@ -47,7 +47,7 @@ def edge_program(axes: int, steps: int, *, temporal: bool = False) -> IntegerPro
     ]
     features = 20 * (2 if axes == 1 else 1)
     ops += [
-        Linear("readout", "flat", random_weight(rng, (5, features), 8)),
+        Linear("readout", "flat", random_weight(rng, (5, features), bits), bits),
         Accumulate("scores", "readout", 0, rng.integers(-9, 9, size=5).astype(np.int32)),
     ]
     return IntegerProgram(
@@ -58,4 +58,37 @@ def edge_program(axes: int, steps: int, *, temporal: bool = False) -> IntegerPro
         ("up", 'quo"te', "per%cent", "äöü", "*/ back\\slash ??/"),
         1.0,
         {"temporal": temporal, "name": "hostile */ title\nsecond line"},
+    )
+
+
+def dense_program(bits: int, inputs: int = 300) -> IntegerProgram:
+    """Layers of 60, 40 and 4 outputs: every width of a block. The largest weights, all of one sign in some outputs.
+
+    The first layer adds rows in two chunks where there are more than 256 `inputs`.
+    """
+    rng = np.random.default_rng(bits)
+    limit = 2 ** (bits - 1) - 1
+
+    def weight(shape: tuple[int, int]) -> np.ndarray:
+        signs = rng.choice([-1, 1], size=shape)
+        signs[::5], signs[1::5] = 1, -1
+        return (signs * limit).astype(np.int8)
+
+    ops = [
+        Input("input", (inputs,)),
+        Linear("dense1", "input", weight((60, inputs)), bits),
+        _neuron(rng, "neuron1", "dense1", 60, 60 * inputs * limit // 20),
+        Linear("dense2", "neuron1", weight((40, 60)), bits),
+        _neuron(rng, "neuron2", "dense2", 40, 20 * limit),
+        Linear("readout", "neuron2", weight((4, 40)), bits),
+        Accumulate("scores", "readout", 0, np.zeros(4, np.int32)),
+    ]
+    return IntegerProgram(
+        with_proven_widths(ops, 4),
+        InputQuantizer.identity(inputs),
+        2,
+        4,
+        ("a", "b", "c", "d"),
+        1.0,
+        {"temporal": True},
     )

@@ -7,10 +7,11 @@ import pytest
 
 from shiftlif.export import export_c
 from shiftlif.export.c_tables import STRUCTURES
-from tests.export.programs import edge_program
+from tests.export.programs import dense_program, edge_program
 from tests.export.toolchain import (
     CORES,
     DATA_PATH,
+    NEWEST,
     arm,
     emulate,
     forbidden_instructions,
@@ -24,12 +25,21 @@ STACK = 1024  # bytes that the runtime may take at most, observer excluded
 CODE = 12 * 1024
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def exported(factory, bits):
     need("arm-none-eabi-gcc")
-    target = tmp_path_factory.mktemp("exported") / "edge"
-    export_c(edge_program(1, 3), target, name="edge", samples=8)
+    target = factory.mktemp("exported") / "edge"
+    export_c(edge_program(1, 3, bits=bits), target, name="edge", samples=8)
     return target
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    return exported(tmp_path_factory, 8)
+
+
+@pytest.fixture(scope="module", params=[8, 4], ids=["bytes", "packed"])
+def folder(request, tmp_path_factory):
+    return exported(tmp_path_factory, request.param)
 
 
 @pytest.mark.parametrize("core", CORES)
@@ -43,10 +53,21 @@ def test_letters_and_membranes_are_equal_on_the_core(tmp_path, folder, core, lev
 
 
 @pytest.mark.parametrize("core", CORES)
-def test_two_axes_are_equal_on_the_core(tmp_path, core):
+@pytest.mark.parametrize("bits", [8, 4])
+def test_two_axes_are_equal_on_the_core(tmp_path, core, bits):
     need("arm-none-eabi-gcc", "qemu-system-arm")
-    export_c(edge_program(2, 2), tmp_path / "two", name="two")
+    export_c(edge_program(2, 2, bits=bits), tmp_path / "two", name="two")
     image = link(CORES[core], sources(tmp_path / "two"), tmp_path / "two.elf")
+    assert "4 of 4 samples equal" in emulate(CORES[core], image).stdout
+
+
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.parametrize("level", ["-O0", "-O2"])
+def test_every_width_of_a_block_and_the_largest_sums_are_equal_on_the_core(tmp_path, core, bits, level):
+    need("arm-none-eabi-gcc", "qemu-system-arm")
+    export_c(dense_program(bits), tmp_path / "dense", name="dense")
+    image = link(CORES[core], sources(tmp_path / "dense"), tmp_path / "dense.elf", level=level)
     assert "4 of 4 samples equal" in emulate(CORES[core], image).stdout
 
 
@@ -96,14 +117,58 @@ def test_the_data_path_neither_multiplies_nor_divides_nor_uses_floats(tmp_path, 
     ],
     ids=["product", "quotient", "float"],
 )
-def test_a_mutant_that_multiplies_is_found(tmp_path, folder, core, before, after):
+def test_a_mutant_that_multiplies_is_found(tmp_path, plain, core, before, after):
     need("arm-none-eabi-objdump")
-    for file in folder.glob("*.h"):
+    for file in plain.glob("*.h"):
         (tmp_path / file.name).write_text(file.read_text())
-    text = (folder / "neuron.c").read_text()
+    text = (plain / "neuron.c").read_text()
     assert before in text
     (tmp_path / "neuron.c").write_text(text.replace(before, after))
     assert forbidden_instructions(objects(tmp_path, tmp_path, core, "-O2", ["neuron"]))
+
+
+@pytest.mark.parametrize("product", ["vmulq_s16(first, first)", "vmlaq_n_s16(first, first, 3)"])
+def test_a_vector_multiplication_is_found(tmp_path, folder, product):
+    need("arm-none-eabi-objdump")
+    for file in folder.glob("*.[ch]"):
+        (tmp_path / file.name).write_text(file.read_text())
+    vectors = tmp_path / "gather_mve.h"
+    before = "s.a = add(s.a, first);"
+    assert before in vectors.read_text()
+    vectors.write_text(vectors.read_text().replace(before, f"s.a = add(s.a, {product});"))
+    assert forbidden_instructions(objects(tmp_path, tmp_path, "M55 MVE", "-O2", ["gather"]))
+
+
+# Every multiplication of vectors, floating point of them, and two in a predicated block.
+MULTIPLY = """
+vmul.i16 q0,q1,q2; vmul.i32 q0,q1,r2; vmla.s16 q0,q1,r2; vmlas.u8 q0,q1,r2; vmulh.s16 q0,q1,q2; vrmulh.s16 q0,q1,q2
+vmullb.s16 q0,q1,q2; vmullt.p8 q0,q1,q2; vqdmulh.s16 q0,q1,q2; vqrdmulh.s16 q0,q1,r2; vqdmullb.s16 q0,q1,q2
+vqdmlah.s16 q0,q1,r2; vqrdmlah.s16 q0,q1,r2; vqdmlash.s16 q0,q1,r2; vqrdmlash.s16 q0,q1,r2; vqdmladh.s16 q0,q1,q2
+vqrdmladhx.s16 q0,q1,q2; vqdmlsdh.s16 q0,q1,q2; vqrdmlsdhx.s16 q0,q1,q2; vmladava.s16 r0,q1,q2; vmlav.s16 r0,q1,q2
+vmlaldavax.s16 r0,r1,q1,q2; vmlsdav.s16 r0,q1,q2; vmlsldav.s16 r0,r1,q1,q2; vrmlaldavh.s32 r0,r1,q1,q2
+vrmlsldavh.s32 r0,r1,q1,q2; vmul.f32 q0,q1,r2; vcmul.f16 q0,q1,q2,#90; vcmla.f16 q0,q1,q2,#90; vfma.f32 q0,q1,r2
+vfms.f16 q0,q1,q2; vadd.f16 q0,q1,q2; vsub.f32 q0,q1,r2; vabd.f32 q0,q1,q2; vcmp.f32 eq,q1,q2; vcvt.f32.s32 q0,q1
+vrintm.f32 q0,q1; vmaxnm.f32 q0,q1,q2; vpst; vmult.i16 q0,q1,q2; vpst; vmlat.s16 q0,q1,r2
+"""
+PLAIN = """
+vadd.i16 q0,q1,q2; vsub.i16 q0,q1,q2; vldrb.s16 q0,[r1,#8]; vpst; vldrbt.s16 q0,[r1]; vshl.s32 q0,r1; vstrw.32 q0,[r1]
+vdup.16 q0,r1; vctp.16 r1; vmsr p0,r1; vmov q0,q1; dls lr,r1; vldrw.u32 q0,[r1,q2,uxtw #2]; vcmp.s32 ge,q0,q1
+"""
+
+
+def test_every_vector_multiplication_is_known_and_nothing_else_is_taken_for_one(tmp_path):
+    need("arm-none-eabi-objdump")
+
+    def found(text):
+        lines = [line.strip() for line in text.replace(";", "\n").split("\n") if line.strip()]
+        (tmp_path / "all.s").write_text("\n ".join((".syntax unified", ".thumb", *lines)) + "\n")
+        command = arm(CORES["M55 MVE"])
+        run(command[0], *command[1:4], "-c", tmp_path / "all.s", "-o", tmp_path / "all.o")
+        return len(forbidden_instructions([tmp_path / "all.o"])), len([x for x in lines if x != "vpst"])
+
+    hits, all_of_them = found(MULTIPLY)
+    assert hits == all_of_them == 40
+    assert found(PLAIN)[0] == 0
 
 
 def _stack(folder, target, core):
@@ -118,7 +183,7 @@ def _stack(folder, target, core):
             assert kind == "static", line  # no variable-length arrays, no alloca
             frames[place.rsplit(":", 1)[1].split(".")[0]] = int(size)
         here = None
-        for line in run("arm-none-eabi-objdump", "-dr", out).stdout.splitlines():
+        for line in run("arm-none-eabi-objdump", "-m", NEWEST, "-dr", out).stdout.splitlines():
             if found := re.match(r"[0-9a-f]+ <([\w.]+)>:", line):
                 here = found[1].split(".")[0]
             elif found := re.search(

@@ -52,6 +52,17 @@ def test_report_counts_bytes_that_can_be_checked_by_hand(tmp_path):
     assert report["ram"]["state"] >= report["ram"]["membranes"] + 4 * 5 + 8
 
 
+def test_weights_of_4_bits_take_half_a_byte_where_the_program_has_no_others(tmp_path):
+    whole = 3 * 6 * 12 + 3 * 12 * 20 + 40 * 8
+    program = edge_program(1, 1, bits=4)
+    packed = export_c(program, tmp_path / "c").report
+    assert packed["flash"]["weights"] == whole // 2
+    assert export_c(program, tmp_path / "c", packed=False).report["flash"]["weights"] == whole
+    assert packed["flash"]["const data"] == sum(
+        n for key, n in packed["flash"].items() if key != "const data"
+    )
+
+
 @pytest.mark.parametrize("name", ["", "Edge", "1edge", "ed-ge", "a" * 41, "edge "])
 def test_a_name_that_is_no_prefix_is_refused(tmp_path, name):
     with pytest.raises(ProgramError, match=r"export: name is .* prefix of C identifiers"):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from shiftlif.export import export_c
-from tests.export.programs import edge_program
+from tests.export.programs import dense_program, edge_program
 from tests.export.toolchain import WARNINGS, need, need_sanitizers, run, sources
 from tests.program.strategies import random_program
 
@@ -32,6 +32,30 @@ def test_strict_compilers_accept_it_and_sanitizers_find_nothing(tmp_path, compil
         done = self_test(folder, compiler, level, "-Wpedantic", *SANITIZED)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "4 of 4 samples equal" in done.stdout
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize(
+    "program", [edge_program(1, 3, bits=4), edge_program(2, 2, bits=4), dense_program(4)]
+)
+def test_packed_weights_are_equal_too(tmp_path, compiler, program):
+    need(compiler)
+    need_sanitizers(compiler, tmp_path)
+    export_c(program, tmp_path / "c", name="packed")
+    assert ".packed = 1u" in (tmp_path / "c" / "packed_model.c").read_text()
+    done = self_test(tmp_path / "c", compiler, "-O2", "-Wpedantic", *SANITIZED)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_weights_that_this_build_of_the_runtime_does_not_read_are_refused(tmp_path):
+    need("gcc")
+    for bits, field in ((4, "1u"), (8, "0u")):
+        folder = tmp_path / str(bits)
+        export_c(edge_program(1, 1, bits=bits), folder, name="edge")
+        _altered(folder, "edge_model.c", rf"\.packed = ({field})", lambda old: "0u" if old == "1u" else "1u")
+        done = self_test(folder, "gcc", "-O1", *SANITIZED)
+        assert done.returncode == 1
+        assert "the runtime refuses the program" in done.stdout
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -133,6 +157,18 @@ def test_one_altered_number_makes_the_self_test_fail(tmp_path, file, pattern, ma
     folder = tmp_path / "c"
     export_c(edge_program(1, 1), folder, name="edge", samples=40)
     _altered(folder, file, pattern, lambda number: str(int(number) ^ mask))
+    done = self_test(folder, "gcc", "-O1")
+    assert done.returncode == 1
+    assert "first difference: sample" in done.stdout
+
+
+@pytest.mark.parametrize("mask", [1, 16], ids=["lower weight", "upper weight"])
+def test_one_altered_packed_weight_makes_the_self_test_fail(tmp_path, mask):
+    need("gcc")
+    folder = tmp_path / "c"
+    export_c(edge_program(1, 1, bits=4), folder, name="edge", samples=40)
+    pattern = r"layer0_neuron1_rows\[\d+\] = \{\s+(-?\d+)"
+    _altered(folder, "edge_model.c", pattern, lambda number: str(int(number) ^ mask))
     done = self_test(folder, "gcc", "-O1")
     assert done.returncode == 1
     assert "first difference: sample" in done.stdout

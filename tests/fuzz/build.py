@@ -12,7 +12,7 @@ import numpy as np
 
 from shiftlif.export import export_c
 from shiftlif.program import Accumulate, Input, InputQuantizer, IntegerProgram
-from tests.export.programs import edge_program
+from tests.export.programs import dense_program, edge_program
 from tests.export.toolchain import WARNINGS, run
 from tests.program.examples import neuron, tiny
 from tests.program.strategies import random_program
@@ -33,7 +33,8 @@ def direct() -> IntegerProgram:
 def programs() -> list[IntegerProgram]:
     """Every operation and layout: convolutions of both kinds, groups, pools, dense layers, T = 1 and more."""
     seeds = (5, 10, 12, 13, 22, 37)
-    return [direct(), tiny(), flattened("both"), edge_program(1, 1), *map(random_program, seeds)]
+    packed = [edge_program(1, 1, bits=4), dense_program(4, inputs=20)]
+    return [direct(), tiny(), flattened("both"), edge_program(1, 1), *packed, *map(random_program, seeds)]
 
 
 def build_harness(folder: Path, runtime: Path = RUNTIME) -> tuple[Path, Path]:

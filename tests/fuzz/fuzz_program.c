@@ -48,7 +48,7 @@ static const field of_synapse[] = {F(sl_synapse, in), F(sl_synapse, out), F(sl_s
                                    F(sl_synapse, group_rows), F(sl_synapse, tap_step), F(sl_synapse, line_step),
                                    F(sl_synapse, places), F(sl_synapse, room), F(sl_synapse, slides), F(sl_synapse, fresh),
                                    F(sl_synapse, chunk), F(sl_synapse, planes), F(sl_synapse, segment),
-                                   F(sl_synapse, negative)};
+                                   F(sl_synapse, negative), F(sl_synapse, packed)};
 static const field of_neuron[] = {F(sl_neuron, channels), F(sl_neuron, positions), F(sl_neuron, membrane),
                                   F(sl_neuron, levels), F(sl_neuron, leak_shift), F(sl_neuron, shift), F(sl_neuron, bytes)};
 static const field of_readout[] = {F(sl_readout, channels), F(sl_readout, membrane), F(sl_readout, shift)};
@@ -158,6 +158,12 @@ static void *array(model *m, const void *from, uint64_t had, uint64_t cells, siz
     return to;
 }
 
+/* Bytes of a synapse's rows. */
+static uint64_t rows_of(const sl_synapse *s) {
+    const uint64_t weights = (uint64_t)s->group_rows * (s->groups > CELLS ? CELLS : s->groups);
+    return s->packed != 0u ? weights >> 1 : weights;
+}
+
 /* Returns whether the validator may look: it reads the tables of neurons. */
 static int make_arrays(model *m, const sl_program *base) {
     unsigned i;
@@ -168,8 +174,7 @@ static int make_arrays(model *m, const sl_program *base) {
         sl_readout *r = &m->of.readouts[i];
         const int soft = n->resets != NULL;
         if (s->rows != NULL) {
-            s->rows = array(m, s->rows, (uint64_t)was->synapse->group_rows * was->synapse->groups,
-                            (uint64_t)s->group_rows * (s->groups > CELLS ? CELLS : s->groups), 1);
+            s->rows = array(m, s->rows, rows_of(was->synapse), rows_of(s), 1);
         }
         if (n->bias != NULL) {
             const uint64_t channels = was->neuron->channels, levels = was->neuron->levels;
@@ -212,7 +217,7 @@ static void change_element(model *m, const edit *e) {
     sl_readout *r = &m->of.readouts[i];
     const uint64_t channels = n->channels, levels = n->levels;
     switch (e->what - TABLES) {
-    case 0: change_array(e, (void **)&s->rows, (uint64_t)s->group_rows * (s->groups > CELLS ? CELLS : s->groups), 1); break;
+    case 0: change_array(e, (void **)&s->rows, rows_of(s), 1); break;
     case 1: change_array(e, (void **)&n->bias, channels, 4); break;
     case 2: change_array(e, (void **)&n->thresholds, channels * levels, 4); break;
     case 3: change_array(e, (void **)&n->resets, channels * (levels + 1u), 4); break;

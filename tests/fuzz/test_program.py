@@ -46,6 +46,12 @@ FAULTS = {
         "<= p->state_size + 8u",
         "AddressSanitizer",
     ),
+    "packed rows walked as if they were not": (
+        "internal.h",
+        "SL_PACKED(synapse) ? 1u : 2u",
+        "SL_PACKED(synapse) ? 2u : 2u",
+        "AddressSanitizer",
+    ),
 }
 
 

@@ -28,8 +28,11 @@ from shiftlif.runtime.plan import (
     RESHAPE,
     SUM_POOL,
     SYNAPSE,
+    packed_rows,
     place,
 )
+from shiftlif.runtime.segments import planes_within
+from tests.export.programs import dense_program, edge_program
 from tests.program.examples import tiny
 from tests.runtime.programs import flattened, large_program
 
@@ -50,6 +53,32 @@ from tests.runtime.programs import flattened, large_program
 )
 def test_signed_digits_of_small_numbers_are_the_hand_computed_ones(value, plus, minus):
     assert signed_digits(value) == (plus, minus)
+
+
+@pytest.mark.parametrize(
+    ("weights", "stored"),
+    [
+        ((0, 0, 0, 0), (8, 8)),
+        ((1, 2, 3, 4), (16 * 3 + 1 + 8, 16 * 4 + 2 + 8)),
+        ((-8, -8, -8, -8), (-128, -128)),
+        ((7, 7, 7, 7), (127, 127)),
+        ((-1, 7, 2, -3, 0, 0, 0, 1), (39, -33, 8, 24)),
+    ],
+)
+def test_packed_bytes_are_the_hand_computed_ones(weights, stored):
+    assert packed_rows(np.array(weights, np.int8)).tolist() == list(stored)
+
+
+def test_only_programs_whose_weights_all_have_4_bits_are_packed_and_their_sums_stay_within_16_bits():
+    for bits, packed in ((4, True), (8, False)):  # the second layer has 4 bits in both
+        synapses = [s.synapse for s in lower(edge_program(1, 1, bits=bits), packed=True).steps if s.synapse]
+        assert [s.packed for s in synapses] == [packed] * 3
+    assert not any(s.synapse.packed for s in lower(edge_program(1, 1, bits=4)).steps if s.synapse)
+    dense = lower(dense_program(4), packed=True).steps[0].synapse
+    # 256 rows of 7 in all four places: bytes 16 * 7 + 7 + 8 = 127, and 2 digits would make 2 * 256 * 127
+    assert (dense.packed, dense.chunk, dense.segment) == (True, 256, 1)
+    assert 256 * 127 <= 2**15 - 1 < 2 * 256 * 127
+    assert planes_within(256 * 7, 8) == 4  # of the weights themselves: 10 * 256 * 7
 
 
 @given(st.integers(-(2**31), 2**31 - 1))

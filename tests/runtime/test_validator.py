@@ -83,6 +83,7 @@ OF_SYNAPSE = {
     "a chunk of 257": f"widen(), {S}.chunk = 257u",
     "other places": f"{S}.places -= 1u",
     "a sign of 2": f"widen(), {S}.negative = 2u, {S}.places = (uint16_t)({S}.room * {S}.planes * 3u)",
+    "weights that are neither packed nor not": f"{S}.packed = 2u",
     "another step from tap to tap": f"{S}.tap_step += 1u",
     "other rows of a group": f"{S}.group_rows += 4u",
     "no extent": f"{S}.extent[0] = 0u",
@@ -293,7 +294,7 @@ def answers(tmp_path_factory):
 )
 def test_a_build_refuses_the_operations_that_it_was_made_without(tmp_path, left_out, base, place):
     kinds = ("NEURON", "ADD", "POOL", "RESHAPE", "READOUT")
-    macros = [f"-DSL_WITH_{kind}={int(kind != left_out)}" for kind in kinds]
+    macros = [f"-DSL_WITH_{kind}={int(kind != left_out)}" for kind in (*kinds, "WEIGHTS_8", "WEIGHTS_4")]
     found = said_of([(base, "")], tmp_path, "-DSHIFTLIF_CONFIG_H", *macros)
     assert [answer[:2] for answer in found] == [(INVALID, place)]
 

@@ -40,6 +40,10 @@ def export_c(
             "inference shows one frame at several steps)",
         ),
     ] = None,
+    pack: Annotated[
+        bool,
+        typer.Option(help="Two weights in a byte where all have 4 bits: less flash, more instructions."),
+    ] = True,
     data: MovedData = None,
     dry_run: DryRun = False,
     quiet: Quiet = False,
@@ -63,7 +67,14 @@ def export_c(
         frames = _frames(target, program, vectors, samples, data)
         progress.begin("recording the self-test")
         made = export(
-            program, out, name=name, vectors=frames, samples=samples, cached=cache, write=not dry_run
+            program,
+            out,
+            name=name,
+            vectors=frames,
+            samples=samples,
+            cached=cache,
+            packed=pack,
+            write=not dry_run,
         )
     if dry_run:
         check_parent(out)

@@ -29,7 +29,7 @@ from shiftlif.runtime.plan import ADD, MAX_POOL, NEURON, READOUT, RESHAPE, SUM_P
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 SOURCES = ("run", "validate", "synapse", "slide", "events", "gather", "neuron", "rows")
-RUNTIME = ("shiftlif.h", "internal.h", "gather_dsp.h", *(f"{name}.c" for name in SOURCES))
+RUNTIME = ("shiftlif.h", "internal.h", "gather_dsp.h", "gather_mve.h", *(f"{name}.c" for name in SOURCES))
 REPORT = "report.json"
 GENERATOR = "shiftlif export c"
 LISTS = (1024, 8192)  # bytes that the lists of events may take; longer ones are flushed less often
@@ -62,6 +62,7 @@ def export_c(
     samples: int = 4,
     cached: bool | None = None,
     write: bool = True,
+    packed: bool = True,
 ) -> CExport:
     """Writes a program as C99 source with the runtime it needs, a self-test and a report.
 
@@ -74,6 +75,7 @@ def export_c(
         samples: how many frames to make where ``vectors`` is None.
         cached: as for `shiftlif.runtime.lower`.
         write: False checks and makes everything, and writes nothing.
+        packed: two weights in a byte where all have 4 bits: less flash for more instructions.
 
     Raises:
         ProgramError: on a bad name, folder or frames; nothing is written then.
@@ -92,7 +94,7 @@ def export_c(
             f"export: the vectors have shape {frames.shape}, expected "
             f"{'[T, B, ...]' if sequence else '[B, ...]'} with frames of {program.input_shape}"
         )
-    plan = plan_for_c(program, cached)
+    plan = plan_for_c(program, cached, packed)
     contents = _contents(program, plan, name, frames, sequence)
     report = _report(program, plan, name, frames, sorted(contents))
     contents[REPORT] = json.dumps(report, indent=2) + "\n"
@@ -101,10 +103,10 @@ def export_c(
     return CExport(target, tuple(sorted(contents)), report)
 
 
-def plan_for_c(program: IntegerProgram, cached: bool | None = None) -> Plan:
+def plan_for_c(program: IntegerProgram, cached: bool | None = None, packed: bool = True) -> Plan:
     """The plan with the longest lists of events whose RAM stays within `RAM_FACTOR`, or with the shortest ones."""
     for size in range(LISTS[1], LISTS[0] - 1, -LISTS_STEP):
-        plan = lower(program, cached=cached, lists=size)
+        plan = lower(program, cached=cached, lists=size, packed=packed)
         ram = ram_bytes(plan)
         if ram["state"] + ram["arena"] <= RAM_FACTOR * (ram["membranes"] + ram["largest activation"]):
             break
@@ -141,12 +143,15 @@ def _runtime(name: str) -> str:
 
 def _config(plan: Plan) -> str:
     kinds = {step.kind for step in plan.steps}
+    synapses = [step.synapse for step in plan.steps if step.synapse is not None]
     used = {
         "NEURON": NEURON in kinds,
         "READOUT": READOUT in kinds,
         "POOL": bool(kinds & {SUM_POOL, MAX_POOL}),
         "ADD": ADD in kinds,
         "RESHAPE": RESHAPE in kinds,
+        "WEIGHTS_8": any(not synapse.packed for synapse in synapses),
+        "WEIGHTS_4": any(synapse.packed for synapse in synapses),
     }
     lines = "\n".join(f"#define SL_WITH_{key} {int(value)}" for key, value in used.items())
     guard = "SHIFTLIF_CONFIG_H"

@@ -19,7 +19,7 @@ FIELDS = {
         *("rows", "in", "out", "padded_out", "groups"),
         *("extent", "outputs", "kernel", "stride", "padding", "dilation", "move", "back", "tap_move"),
         *("group_rows", "tap_step", "line_step", "places", "room", "chunk", "slides", "fresh"),
-        *("planes", "segment", "negative"),
+        *("planes", "segment", "negative", "packed"),
     ),
     "neuron": (
         *("bias", "thresholds", "resets", "letters", "channels", "positions", "membrane"),
@@ -29,7 +29,7 @@ FIELDS = {
     "window": ("extent", "outputs", "kernel", "stride", "move", "tap_move"),
 }
 """What is written of each structure of ``shiftlif.h``; ``ATTRIBUTES`` says where the plan has another name."""
-ATTRIBUTES = {"in": "inputs", "out": "outputs_per_group"}
+ATTRIBUTES = {"rows": "stored", "in": "inputs", "out": "outputs_per_group"}
 STRUCTURES = {
     "synapse": 116,
     "neuron": 32,
@@ -129,7 +129,7 @@ def flash_bytes(plan: Plan) -> dict[str, int]:
         for field in FIELDS:
             sizes["structures"] += 0 if getattr(step, field) is None else STRUCTURES[field]
         if step.synapse is not None:
-            sizes["weights"] += step.synapse.rows.size
+            sizes["weights"] += step.synapse.stored.size
         if step.neuron is not None:
             n = step.neuron
             kept = n.bias.nbytes + n.thresholds.nbytes + n.letters.nbytes

@@ -51,8 +51,8 @@ from shiftlif.runtime.plan import (
     aligned,
     place,
 )
+from shiftlif.runtime.segments import segment
 
-LIMIT16 = 2**15 - 1
 ELEMENTS = 2**28  # of a wire or of one synapse's rows
 
 
@@ -64,6 +64,7 @@ class _Lowering:
     cached: bool
     rows: int
     lists: int | None
+    packed: bool
     wires: list[Wire] = field(default_factory=list)
     owner: list[int] = field(default_factory=list)  # of a view: the wire whose memory it is
     steps: list[Step] = field(default_factory=list)
@@ -85,7 +86,12 @@ class _Lowering:
 
 
 def lower(
-    program: IntegerProgram, *, cached: bool | None = None, rows: int = MAX_ROWS, lists: int | None = None
+    program: IntegerProgram,
+    *,
+    cached: bool | None = None,
+    rows: int = MAX_ROWS,
+    lists: int | None = None,
+    packed: bool = False,
 ) -> Plan:
     """The plan of a program; every plan of a program computes the same integers.
 
@@ -95,6 +101,8 @@ def lower(
             first and costs their memory; default: where an inference shows one frame at more than one step.
         rows: how many rows of weights are added up at most before a flush (1 to 256); fewer need less memory.
         lists: bytes that the lists of events may take; None: 8192. Small ones are flushed more often.
+        packed: two weights in a byte, where all weights of the program have 4 bits; the engine of this package takes a
+            byte for each from such a plan too.
 
     Raises:
         ProgramError: when the program is larger than the runtime can address, naming the operation.
@@ -103,7 +111,7 @@ def lower(
         raise ProgramError(f"lower: rows is {rows}, expected 1 to {MAX_ROWS}")
     if cached is None:
         cached = program.steps > 1 and not program.metadata.get("temporal", False)
-    known = _Lowering(program, cached, rows, lists)
+    known = _Lowering(program, cached, rows, lists, packed and all_of_4_bits(program))
     readers = _readers(program.operations)
     fused: set[str] = set()
     for op in program.operations:
@@ -120,6 +128,12 @@ def lower(
         else:
             _lower(known, op, readers[op.name])
     return _finish(known)
+
+
+def all_of_4_bits(program: IntegerProgram) -> bool:
+    """Whether it has weights, and all of them 4 bits."""
+    bits = {op.weight_bits for op in program.operations if isinstance(op, (Linear, Conv))}
+    return bits == {4}
 
 
 def identity_of(program: IntegerProgram) -> int:
@@ -256,16 +270,6 @@ def _digits(known: _Lowering, name: str) -> tuple[int, bool]:
     return max((3 * largest).bit_length() - 1, 1), reach.low < 0 or largest >= 3
 
 
-def _segment(weights: int, planes: int) -> int:
-    """How many digits may be summed up in 16 bits: no two neighbours are set, so k of them make at most 2^(k + 1) / 3.
-
-    Args:
-        weights: the largest sum of magnitudes of an output's weights within one chunk.
-        planes: digits in all.
-    """
-    return max(k for k in range(1, planes + 1) if k == 1 or weights * (2 ** (k + 1) // 3) <= LIMIT16)
-
-
 def _permuted(known: _Lowering, op: Linear) -> Int8:
     """The columns in the order in which a flattened wire lies in memory: [positions][channels]."""
     behind = next(o for o in known.program.operations if o.name == op.source)
@@ -322,15 +326,9 @@ def _synapse(known: _Lowering, op: Linear | Conv) -> Synapse:
         1,
         negative,
         max(1, min(chunk, places // (planes * (1 + negative)))),
+        known.packed,
     ).sliding(known.rows, places)
-    return replace(made, segment=_segment(_largest_chunk(rows, made.chunk), planes))
-
-
-def _largest_chunk(rows: Int8, chunk: int) -> int:
-    """The largest sum of magnitudes of an output's weights in so many rows, wherever they begin."""
-    flat = np.abs(rows.astype(np.int64)).reshape(rows.shape[0], -1, rows.shape[-1])
-    sums = np.pad(flat.cumsum(axis=1), ((0, 0), (1, 0), (0, 0)))
-    return int((sums[:, chunk:] - sums[:, :-chunk]).max())
+    return replace(made, segment=segment(made))
 
 
 def _lives(known: _Lowering, owner: int) -> tuple[int, int]:

@@ -43,7 +43,8 @@ class Wire:
 class Synapse:
     """``sl_synapse``; rows are int8 ``[groups, taps, in, padded_out]``.
 
-    ``slides`` are the windows of a run at most (1: none share their columns), ``room`` the places of one list.
+    ``packed``: in memory two weights of -8 to 7 share a byte; here they do not. ``slides`` are the windows of a run at
+    most (1: none share their columns), ``room`` the places of one list.
     """
 
     rows: Int8
@@ -61,7 +62,13 @@ class Synapse:
     segment: int
     negative: bool
     room: int
+    packed: bool = False
     slides: int = 1
+
+    @property
+    def stored(self) -> Int8:
+        """The rows as they lie in memory: of four packed weights a, b, c, d the bytes 16 c + a + 8 and 16 d + b + 8."""
+        return packed_rows(self.rows) if self.packed else self.rows
 
     @property
     def padded_out(self) -> int:
@@ -260,6 +267,12 @@ class Plan:
     def describe(self) -> dict[str, Any]:
         """Sizes, JSON-able."""
         return {"state bytes": self.state_size, "arena bytes": self.arena_size, "wires bytes": self.scratch}
+
+
+def packed_rows(rows: Int8) -> Int8:
+    """Two weights of -8 to 7 in a byte, upper and lower: int8 ``[..., padded_out / 2]``."""
+    fours = rows.astype(np.int16).reshape(*rows.shape[:-1], -1, 2, 2)  # [..., upper or not, of both bytes]
+    return (16 * fours[..., 1, :] + fours[..., 0, :] + 8).astype(np.int8).reshape(*rows.shape[:-1], -1)
 
 
 def elements(distance: Pair, extent: Pair, channels: int) -> Pair:

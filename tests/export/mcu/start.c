@@ -22,6 +22,10 @@ __attribute__((section(".vectors"), used)) static void *const vectors[16] = {
 
 void Reset_Handler(void) {
     uint32_t *from = &__data_load, *to;
+#if defined(__ARM_FEATURE_MVE)
+    *(volatile uint32_t *)0xE000ED88u = 0xFu << 20; /* CPACR: the coprocessors that hold the vectors */
+    __asm__ volatile("dsb\n\tisb" : : : "memory");
+#endif
     for (to = &__data_start; to != &__data_end; to++) {
         *to = *from++;
     }

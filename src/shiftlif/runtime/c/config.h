@@ -8,5 +8,7 @@
 #define SL_WITH_POOL 1
 #define SL_WITH_ADD 1
 #define SL_WITH_RESHAPE 1
+#define SL_WITH_WEIGHTS_8 1 /* a byte each */
+#define SL_WITH_WEIGHTS_4 1 /* two in a byte */
 
 #endif

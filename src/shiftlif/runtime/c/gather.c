@@ -2,7 +2,9 @@
  * between planes (Horner), so that no weight is shifted and none multiplied. */
 #include "internal.h"
 
-#if defined(__ARM_FEATURE_DSP) && defined(__GNUC__) && !defined(SL_PORTABLE)
+#if defined(__ARM_FEATURE_MVE) && defined(__GNUC__) && !defined(SL_PORTABLE)
+#include "gather_mve.h"
+#elif defined(__ARM_FEATURE_DSP) && defined(__GNUC__) && !defined(SL_PORTABLE)
 #include "gather_dsp.h"
 #else
 
@@ -19,6 +21,34 @@ static void add_rows(const sl_uint16 *list, const sl_uint16 *end, const int8_t *
         d += modulo(row[3]);
     }
     sums[0] = a, sums[1] = b, sums[2] = c, sums[3] = d;
+}
+
+/* The same of packed rows: a byte b = 16 c + u holds the upper weight c and u = a + 8 of the lower one, and the sum of the
+ * c is what the sum of the b is larger than that of the u. */
+static void add_packed(const sl_uint16 *list, const sl_uint16 *end, const int8_t *rows, uint32_t sums[SL_LANES]) {
+    const uint32_t eights = (uint32_t)(end - list) << 3;
+    uint32_t a = 0, b = 0, c = 0, d = 0;
+    while (list != end) {
+        const int8_t *row = rows + ((uint32_t)*list++ << 1);
+        const uint32_t first = modulo(row[0]), second = modulo(row[1]);
+        a += first & 15u;
+        b += second & 15u;
+        c += first;
+        d += second;
+    }
+    sums[0] += a - eights;
+    sums[1] += b - eights;
+    sums[2] += modulo((int32_t)(c - a) >> 4);
+    sums[3] += modulo((int32_t)(d - b) >> 4);
+}
+
+static inline void add_list(const sl_synapse *synapse, const sl_uint16 *list, const sl_uint16 *end, const int8_t *rows,
+                            uint32_t sums[SL_LANES]) {
+    if (SL_PACKED(synapse)) {
+        add_packed(list, end, rows, sums);
+    } else {
+        add_rows(list, end, rows, sums);
+    }
 }
 
 static void negate(uint32_t sums[SL_LANES]) {
@@ -43,19 +73,19 @@ void sl_gather(const sl_synapse *synapse, const sl_events *events, const int8_t 
             total[3] += total[3];
             if (synapse->negative != 0u && *--start != *--end) { /* t - w = -(-t + w) */
                 negate(total);
-                add_rows(lists + *start, lists + *end, rows, total);
+                add_list(synapse, lists + *start, lists + *end, rows, total);
                 negate(total);
             }
             start--;
             end--;
-            add_rows(lists + *start, lists + *end, rows, total);
+            add_list(synapse, lists + *start, lists + *end, rows, total);
         }
         sums[0] = sl_sum(first != 0 ? 0 : sums[0], (int32_t)total[0]);
         sums[1] = sl_sum(first != 0 ? 0 : sums[1], (int32_t)total[1]);
         sums[2] = sl_sum(first != 0 ? 0 : sums[2], (int32_t)total[2]);
         sums[3] = sl_sum(first != 0 ? 0 : sums[3], (int32_t)total[3]);
         sums += SL_LANES;
-        rows += SL_LANES;
+        rows += 1u << sl_row_shift(synapse);
     }
 }
 

@@ -91,6 +91,18 @@ static inline sl_int32 *sl_currents(const sl_memory *memory) {
 /* How many lists a synapse sorts its events into. */
 static inline uint32_t sl_lists(const sl_synapse *synapse) { return (uint32_t)synapse->planes << synapse->negative; }
 
+/* Whether two weights lie in a byte; a constant where the program has weights of one kind. */
+#if SL_WITH_WEIGHTS_4 && SL_WITH_WEIGHTS_8
+#define SL_PACKED(synapse) ((synapse)->packed)
+#else
+#define SL_PACKED(synapse) ((void)(synapse), SL_WITH_WEIGHTS_4)
+#endif
+
+/* Bytes of so many times SL_LANES weights are these shifted to the left. */
+static inline uint32_t sl_row_shift(const sl_synapse *synapse) {
+    return SL_PACKED(synapse) ? 1u : 2u;
+}
+
 /* rows.c: one row of integers of 1, 2 or 4 bytes, as 32-bit numbers. */
 void sl_row_load(sl_int32 *row, const uint8_t *source, uint8_t bytes, uint32_t count);
 void sl_row_store(uint8_t *target, const sl_int32 *row, uint8_t bytes, uint32_t count);

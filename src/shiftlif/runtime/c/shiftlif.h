@@ -16,7 +16,7 @@
 extern "C" {
 #endif
 
-#define SL_ABI 2u       /* of the structures below; sl_validate refuses others */
+#define SL_ABI 3u       /* of the structures below; sl_validate refuses others */
 #define SL_LANES 4u     /* rows of weights are padded to a multiple of it */
 #define SL_MAX_PLANES 31u
 #define SL_MAX_ROWS 256u /* added up at once: 256 * 127 fits 16 bits, so the sum of a digit plane cannot overflow */
@@ -55,7 +55,9 @@ typedef struct sl_wire {
 /* Convolution over two axes; a shorter one has extents of 1; a dense layer has extents of 1 throughout.
  * x[o] = sum over taps and inputs of weight[tap][in][o] * n[in], the product as shifts and adds of n's signed digits. */
 typedef struct sl_synapse {
-    const int8_t *rows;   /* [groups][taps][in][padded_out], taps in C order; aligned to 4 */
+    /* [groups][taps][in][padded_out], taps in C order; aligned to 4. Packed: four weights a, b, c, d of -8 to 7 lie in the
+     * bytes 16 c + a + 8 and 16 d + b + 8. */
+    const int8_t *rows;
     uint32_t in;          /* channels of one group */
     uint32_t out;         /* channels of one group */
     uint32_t padded_out;  /* out, rounded up to SL_LANES */
@@ -81,6 +83,7 @@ typedef struct sl_synapse {
     uint8_t planes;        /* signed digits of the largest input, 1 to SL_MAX_PLANES */
     uint8_t segment;       /* digits that can be summed up in 16 bits within a chunk, proven; at least 1 */
     uint8_t negative;      /* 1: digits may be negative */
+    uint8_t packed;        /* 1: two weights in a byte */
 } sl_synapse;
 
 /* Tables per channel. h = leak(v) + (x << shift) + bias[c]; k = number of thresholds <= h; emit letters[k]. */

@@ -77,5 +77,5 @@ void sl_slide_window(sl_slide *slide, sl_int32 *sums) {
     slide->x += (int32_t)s->stride[1];
     slide->at += (int32_t)s->move[1];
     /* As a number: the first column's rows lie before the window's, and no pointer may. */
-    sl_gather(s, &slide->events, (const int8_t *)((uintptr_t)s->rows - ((uintptr_t)slide->back << 2)), sums, 1);
+    sl_gather(s, &slide->events, (const int8_t *)((uintptr_t)s->rows - ((uintptr_t)slide->back << sl_row_shift(s))), sums, 1);
 }

@@ -37,7 +37,7 @@ static void make_room(walk *w) {
         return;
     }
     flush(w);
-    w->base += (uint32_t)w->offset << 2;
+    w->base += (uint32_t)w->offset << sl_row_shift(s);
     w->offset = 0;
     w->rest = s->chunk;
     take(w, s->room);
@@ -107,7 +107,7 @@ static void position_currents(walk *w, const uint8_t *source, uint8_t bytes, int
         }
         currents += s->out;
         origin += (int32_t)s->in;
-        rows += s->group_rows;
+        rows += SL_PACKED(s) ? s->group_rows >> 1 : s->group_rows;
     }
 }
 
