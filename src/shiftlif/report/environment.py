@@ -1,0 +1,68 @@
+"""What the run was made with: versions, platform and the resolved configuration."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from shiftlif.report.evidence import Evidence
+from shiftlif.report.places import shown
+from shiftlif.report.section import Block, Facts, Row, Section, Table
+from shiftlif.training.fitting import versions
+
+KEY, TITLE = "environment", "Environment"
+
+
+def environment(evidence: Evidence) -> Section:
+    """Versions at training and now, platform, fingerprints, configuration; no user names and no places."""
+    run = evidence.run
+    then = {str(name): str(value) for name, value in dict(run.summary.get("versions") or {}).items()}
+    now = versions()
+    rows: list[Row] = [
+        {"package": name, "trained with": then.get(name), "reported with": now.get(name)}
+        for name in {**then, **now}
+    ]
+    marks = [("data, SHA-256 of the quantised samples", run.fingerprint)]
+    if evidence.program is not None:
+        marks.append(("program, digest", evidence.program.digest()))
+    seconds = run.summary.get("seconds")
+    blocks: list[Block] = [
+        Facts(
+            [
+                ("report made", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")),
+                ("on", f"{platform.system()} {platform.machine()}"),
+                ("training took", "–" if seconds is None else f"{float(seconds):,.0f} s"),
+                ("front end", ", ".join(f"{name} {shown(value)}" for name, value in run.front_end.items())),
+                ("sample", " × ".join(map(str, run.sample_shape)) + (" per frame" if run.temporal else "")),
+                *marks,
+            ],
+            "Made",
+        ),
+        Table(
+            "versions", "Versions", ("package", "trained with", "reported with"), rows, "Packages of both."
+        ),
+        Table(
+            "configuration",
+            "Configuration",
+            ("field", "value"),
+            [{"field": name, "value": shown(value)} for name, value in fields(run.config.model_dump())],
+            "Every choice that decided the run; nothing was left to a default.",
+        ),
+    ]
+    changed = [str(row["package"]) for row in rows if row["trained with"] != row["reported with"]]
+    packages = ", ".join(f"{name} {then.get(name, '–')}" for name in ("shiftlif", "torch"))
+    answer = f"Trained with {packages}; seed {run.config.seed}."
+    if changed:
+        answer += f" Other versions now: {', '.join(changed)}."
+    return Section(KEY, TITLE, answer, blocks)
+
+
+def fields(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested values as ``a.b`` and value, in order."""
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from fields(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

@@ -1,0 +1,144 @@
+"""Sections as HTML: every text is escaped here, every chart and table leaves its data in `Material`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+from shiftlif.report.embed import columnar, plain
+from shiftlif.report.section import Block, Chart, Facts, Section, Table
+
+
+@dataclass
+class Material:
+    """What the page's script works with: charts and tables by key."""
+
+    charts: dict[str, Any] = field(default_factory=dict)
+    tables: dict[str, Any] = field(default_factory=dict)
+
+
+def section_body(section: Section, level: int, material: Material, prefix: str = "") -> str:
+    """The answer and the blocks of a section.
+
+    Args:
+        section: without its heading.
+        level: of the headings of its blocks, 3 to 6.
+        material: takes the data.
+        prefix: of the keys, which are unique in one report, where a page holds two.
+    """
+    parts = [_paragraph(section.answer, "answer")] if section.answer else []
+    facts: list[str] = []
+    for block in section.blocks:
+        if isinstance(block, Facts):
+            facts.append(_facts(block, level))
+            continue
+        if facts:
+            parts.append(_group(facts))
+            facts = []
+        parts.append(_block(block, level, material, prefix))
+    if facts:
+        parts.append(_group(facts))
+    return "\n".join(parts)
+
+
+def _group(facts: Sequence[str]) -> str:
+    return f'<div class="facts-group">{"".join(facts)}</div>'
+
+
+def _block(block: Block, level: int, material: Material, prefix: str) -> str:
+    if isinstance(block, Chart):
+        return _chart(block, level, material, prefix)
+    if isinstance(block, Table):
+        return _table(block, level, material, prefix)
+    assert isinstance(block, str)
+    return _paragraph(block, "note")
+
+
+def _paragraph(text: str, kind: str) -> str:
+    return f'<p class="{kind}">{escape(text)}</p>'
+
+
+def heading(text: str, level: int) -> str:
+    """A heading of a level."""
+    return f"<h{level}>{escape(text)}</h{level}>"
+
+
+def _facts(facts: Facts, level: int) -> str:
+    pairs = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.pairs
+    )
+    title = heading(facts.title, level) if facts.title else ""
+    return f'<div class="facts">{title}<dl>{pairs}</dl></div>'
+
+
+def _chart(chart: Chart, level: int, material: Material, prefix: str) -> str:
+    key = prefix + chart.key
+    material.charts[key] = {"spec": chart.spec, "title": chart.title} | columnar(chart.rows)
+    label = escape(f"{chart.title}. {chart.reading}", quote=True)
+    return f"""<figure class="chart" id="{key}" data-chart="{key}">
+{_over(chart.title, level, "csv", "svg")}
+<div class="scroll"><div class="plot" role="img" aria-label="{label}"></div></div>
+<figcaption>{escape(chart.reading)}</figcaption>
+<details class="as-table"><summary>Show as table<span class="hidden">: {escape(chart.title)}</span></summary>
+<div class="scroll"></div></details>
+</figure>"""
+
+
+_EXPORTS = {"csv": ("data (CSV)", "data as CSV"), "svg": ("SVG", "picture as SVG")}
+
+
+def _over(title: str, level: int, *exports: str) -> str:
+    """The line over a chart or a table: its title, and buttons that save it."""
+    buttons = "".join(
+        f'<button type="button" data-do="{name}" aria-label="{escape(f"{title}: {spoken}", quote=True)}">'
+        f"{written}</button>"
+        for name, (written, spoken) in _EXPORTS.items()
+        if name in exports
+    )
+    return f'<div class="over">{heading(title, level)}<div class="tools">{buttons}</div></div>'
+
+
+def _table(table: Table, level: int, material: Material, prefix: str) -> str:
+    key = prefix + table.key
+    material.tables[key] = columnar(table.rows, table.columns)
+    numeric = {name: _is_numeric([row.get(name) for row in table.rows]) for name in table.columns}
+    head = "".join(
+        f'<th scope="col"{_class(numeric[name])}><button type="button" data-do="sort">{escape(name)}</button></th>'
+        for name in table.columns
+    )
+    body = "".join(
+        f'<tr data-row="{i}">'
+        + "".join(f"<td{_class(numeric[name])}>{escape(cell(row.get(name)))}</td>" for name in table.columns)
+        + "</tr>"
+        for i, row in enumerate(table.rows)
+    )
+    return f"""<div class="table" id="{key}" data-table="{key}">
+{_over(table.title, level, "csv")}
+<p class="caption" id="{key}-reading">{escape(table.reading)}</p>
+<div class="scroll"><table aria-label="{escape(table.title, quote=True)}" aria-describedby="{key}-reading">
+<thead><tr>{head}</tr></thead>
+<tbody>{body}</tbody></table></div>
+</div>"""
+
+
+def _class(numeric: bool) -> str:
+    return ' class="number"' if numeric else ""
+
+
+def _is_numeric(values: Sequence[Any]) -> bool:
+    known = [value for value in values if value is not None]
+    return bool(known) and all(isinstance(plain(value), (int, float)) for value in known)
+
+
+def cell(value: Any) -> str:
+    """A value as the page shows it; nothing known is a dash."""
+    value = plain(value)
+    if value is None:
+        return "–"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.1f}" if abs(value) >= 1000 else f"{value:.5g}"
