@@ -126,7 +126,13 @@ def matrix_spec(classes: int) -> dict[str, Any]:
                 },
             }
         )
-    return {"height": {"step": max(12, min(30, 900 // classes))}, "encoding": axes, "layer": layers}
+    side = classes * max(12, min(30, 900 // classes))
+    return {
+        "width": side + 190,
+        "height": side,
+        "encoding": axes,
+        "layer": layers,
+    }  # with room for labels and legend
 
 
 def _answer(table: list[Row], whose: str) -> str:
@@ -137,5 +143,5 @@ def _answer(table: list[Row], whose: str) -> str:
     return (
         f"“{worst['class']}” fails most: the {whose} network recognises {worst['recall %']} % of its "
         f"{worst['samples']} samples and takes it most often for “{worst['most often taken for']}” "
-        f"({worst['times']} times)."
+        f"({worst['times']} {'time' if worst['times'] == 1 else 'times'})."
     )

@@ -13,6 +13,11 @@ from shiftlif.report.section import Block, Facts, Row, Section, Table
 from shiftlif.training.fitting import versions
 
 KEY, TITLE = "environment", "Environment"
+_BEYOND = (
+    *("augment", "teacher", "rate_", "synaptic_", "per_step"),
+    *("label_smoothing", "calibrate", "levels", "qat_", "patience"),
+)
+"""What the names of options begin with that plain training leaves alone."""
 
 
 def environment(evidence: Evidence) -> Section:
@@ -43,13 +48,7 @@ def environment(evidence: Evidence) -> Section:
         Table(
             "versions", "Versions", ("package", "trained with", "reported with"), rows, "Packages of both."
         ),
-        Table(
-            "configuration",
-            "Configuration",
-            ("field", "value"),
-            [{"field": name, "value": shown(value)} for name, value in fields(run.config.model_dump())],
-            "Every choice that decided the run; nothing was left to a default.",
-        ),
+        *configuration(run.config.model_dump()),
     ]
     changed = [str(row["package"]) for row in rows if row["trained with"] != row["reported with"]]
     packages = ", ".join(f"{name} {then.get(name, '–')}" for name in ("shiftlif", "torch"))
@@ -57,6 +56,16 @@ def environment(evidence: Evidence) -> Section:
     if changed:
         answer += f" Other versions now: {', '.join(changed)}."
     return Section(KEY, TITLE, answer, blocks)
+
+
+def configuration(values: Mapping[str, Any]) -> list[Facts]:
+    """Every choice that decided the run, grouped: the neuron, what is added to plain training, and the rest."""
+    grouped: dict[str, list[tuple[str, str]]] = {"Training": [], "Beyond plain training": [], "Neuron": []}
+    for name, value in fields(values):
+        group = "Beyond plain training" if name.startswith(_BEYOND) else "Training"
+        own = name.removeprefix("neuron.")
+        grouped[group if own == name else "Neuron"].append((own, shown(value)))
+    return [Facts(pairs, f"Configuration: {group.lower()}") for group, pairs in grouped.items() if pairs]
 
 
 def fields(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -107,7 +107,7 @@ def drawn(samples: Samples, names: list[str], spectrogram: bool) -> Chart:
         images = samples.mean(axis=1)
         rows, step = _pixels(images, names)
         reading = f"{_what(samples)}{_averaged(step)}; label → answer."
-        return Chart(key, title, _heat("column", "row", descending=True), rows, reading)
+        return Chart(key, title, _heat(None, None, descending=True), rows, reading)
     if samples.ndim == 3 and (spectrogram or samples.shape[1] > LINES):
         rows, step = _pixels(samples, names)
         x, y = ("frame", "mel band") if spectrogram else ("time", "channel")
@@ -171,7 +171,7 @@ def _facet(spec: dict[str, Any], columns: int) -> dict[str, Any]:
             "type": "nominal",
             "sort": None,
             "title": None,
-            "header": {"labelLimit": 160, "labelFontSize": 12},
+            "header": {"labelLimit": 130, "labelFontSize": 12},
         },
         "columns": columns,
         "spacing": 16,
@@ -179,7 +179,7 @@ def _facet(spec: dict[str, Any], columns: int) -> dict[str, Any]:
     }
 
 
-def _heat(x: str, y: str, *, descending: bool) -> dict[str, Any]:
+def _heat(x: str | None, y: str | None, *, descending: bool) -> dict[str, Any]:
     """Panels of rectangles, ``row`` upwards or, with ``descending``, downwards as images are written."""
     across, up = (
         {
@@ -196,17 +196,22 @@ def _heat(x: str, y: str, *, descending: bool) -> dict[str, Any]:
         )
     )
     spec = {
-        "width": 150,
-        "height": 150,
+        "width": 120,
+        "height": 120,
         "mark": {"type": "rect", "strokeWidth": 0},
         "encoding": {
             "x": across,
             "y": up,
-            "color": {"field": "value", "type": "quantitative", "title": "value"},
+            "color": {
+                "field": "value",
+                "type": "quantitative",
+                "title": None,
+                "legend": {"orient": "bottom"},
+            },
             "tooltip": [
                 {"field": "example", "type": "nominal"},
-                {"field": "row", "type": "quantitative", "title": y},
-                {"field": "column", "type": "quantitative", "title": x},
+                {"field": "row", "type": "quantitative", "title": y or "row"},
+                {"field": "column", "type": "quantitative", "title": x or "column"},
                 {"field": "value", "type": "quantitative", "format": ".3~g"},
             ],
         },
@@ -226,7 +231,7 @@ def _waves(channels: int) -> dict[str, Any]:
                 "field": "channel",
                 "type": "nominal",
                 "sort": None,
-                **({"legend": None} if channels == 1 else {}),
+                "legend": None if channels == 1 else {"orient": "top"},
             },
             "tooltip": [
                 {"field": "example", "type": "nominal"},

@@ -9,7 +9,7 @@ from typing import Any
 
 from shiftlif.program.storage import read_file
 from shiftlif.report.evidence import Evidence
-from shiftlif.report.section import Block, Chart, Row, Section
+from shiftlif.report.section import SMALL, Block, Chart, Row, Section
 from shiftlif.training.loop import HISTORY
 
 KEY, TITLE = "learning", "Learning"
@@ -82,12 +82,18 @@ def curves(axis: str, best: Any) -> dict[str, Any]:
         "encoding": {
             "x": x | {"scale": {"nice": False}},
             "y": {"field": "value", "type": "quantitative", "title": axis, "scale": {"zero": False}},
-            "color": {"field": "of", "type": "nominal", "title": None, "sort": None},
+            "color": {
+                "field": "of",
+                "type": "nominal",
+                "title": None,
+                "sort": None,
+                "legend": {"orient": "top"},
+            },
             "tooltip": tooltip,
         },
     }
     if not isinstance(best, int):
-        return {"height": 200, "layer": [lines]}
+        return {"width": SMALL, "height": 200, "layer": [lines]}
     rule = {
         "transform": [
             {"filter": f"datum.epoch == {best}"},
@@ -99,7 +105,7 @@ def curves(axis: str, best: Any) -> dict[str, Any]:
             "tooltip": [{"field": "epoch", "type": "quantitative", "title": "kept epoch"}],
         },
     }
-    return {"height": 200, "layer": [rule, lines]}
+    return {"width": SMALL, "height": 200, "layer": [rule, lines]}
 
 
 def _answer(history: Metrics, best: Any) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
+from itertools import groupby
 from typing import Any
 
 from shiftlif.report.embed import columnar, plain
-from shiftlif.report.section import Block, Chart, Facts, Section, Table
+from shiftlif.report.section import SMALL, Block, Chart, Facts, Section, Table
 
 
 @dataclass
@@ -29,25 +30,22 @@ def section_body(section: Section, level: int, material: Material, prefix: str =
         prefix: of the keys, which are unique in one report, where a page holds two.
     """
     parts = [_paragraph(section.answer, "answer")] if section.answer else []
-    facts: list[str] = []
-    for block in section.blocks:
-        if isinstance(block, Facts):
-            facts.append(_facts(block, level))
-            continue
-        if facts:
-            parts.append(_group(facts))
-            facts = []
-        parts.append(_block(block, level, material, prefix))
-    if facts:
-        parts.append(_group(facts))
+    for kind, blocks in groupby(section.blocks, _kind):
+        made = [_block(block, level, material, prefix) for block in blocks]
+        parts.append(f'<div class="{kind}">{"".join(made)}</div>' if kind else "\n".join(made))
     return "\n".join(parts)
 
 
-def _group(facts: Sequence[str]) -> str:
-    return f'<div class="facts-group">{"".join(facts)}</div>'
+def _kind(block: Block) -> str:
+    """What stands beside its like: facts, small charts, and nothing else."""
+    if isinstance(block, Facts):
+        return "facts-group"
+    return "charts" if isinstance(block, Chart) and block.spec.get("width", SMALL + 1) <= SMALL else ""
 
 
 def _block(block: Block, level: int, material: Material, prefix: str) -> str:
+    if isinstance(block, Facts):
+        return _facts(block, level)
     if isinstance(block, Chart):
         return _chart(block, level, material, prefix)
     if isinstance(block, Table):
@@ -80,6 +78,7 @@ def _chart(chart: Chart, level: int, material: Material, prefix: str) -> str:
     return f"""<figure class="chart" id="{key}" data-chart="{key}">
 {_over(chart.title, level, "csv", "svg")}
 <div class="scroll"><div class="plot" role="img" aria-label="{label}"></div></div>
+<div class="paper" aria-hidden="true"></div>
 <figcaption>{escape(chart.reading)}</figcaption>
 <details class="as-table"><summary>Show as table<span class="hidden">: {escape(chart.title)}</span></summary>
 <div class="scroll"></div></details>

@@ -19,4 +19,6 @@ def shown(value: Any) -> str:
     """A value of a configuration as text; one that is an absolute path as its last part, spaces and all."""
     if isinstance(value, str) and re.match(_START, value):
         return "…/" + re.split(r"[\\/]", value.rstrip("\\/"))[-1]
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "–" if value is None else without_places(str(value))

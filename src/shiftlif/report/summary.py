@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from shiftlif.report.environment import fields
 from shiftlif.report.evidence import Evidence
 from shiftlif.report.figures import Figure, figures
-from shiftlif.report.places import without_places
+from shiftlif.report.places import shown, without_places
 from shiftlif.report.section import Block, Facts, Section, Table
 
 KEY, TITLE = "summary", "Summary"
@@ -76,11 +77,33 @@ def compared(first: Evidence, second: Evidence, names: tuple[str, str]) -> Secti
         rows,
         f"The figures of both runs; the difference is {names[1]} minus {names[0]}.",
     )
+    differing = configurations(first, second, names)
     blocks: list[Block] = [table, MODELLED]
+    if differing.rows:
+        blocks.append(differing)
+    else:
+        blocks.append("Both runs have the same configuration.")
     for name, evidence in zip(names, (first, second), strict=True):
         blocks.append(Facts(_equality(evidence), f"Equality: {name}"))
         blocks.extend(f"Warning of the training ({name}): {text}" for text in warnings_of(evidence))
     return Section(KEY, TITLE, _both(first, second, names), blocks)
+
+
+def configurations(first: Evidence, second: Evidence, names: tuple[str, str]) -> Table:
+    """The fields of the configurations that differ."""
+    a, b = (dict(fields(evidence.run.config.model_dump())) for evidence in (first, second))
+    rows = [
+        {"field": name, names[0]: shown(a.get(name)), names[1]: shown(b.get(name))}
+        for name in {**a, **b}
+        if a.get(name) != b.get(name)
+    ]
+    return Table(
+        "configurations",
+        "What was chosen differently",
+        ("field", *names),
+        rows,
+        "Fields of the configuration in which the runs differ; all others are equal.",
+    )
 
 
 def _both(first: Evidence, second: Evidence, names: tuple[str, str]) -> str:

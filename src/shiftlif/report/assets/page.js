@@ -6,7 +6,6 @@
   const status = document.getElementById("status");
   const figures = [...document.querySelectorAll("[data-chart]")];
   const views = new Map();
-  let interpreter = null;
 
   const objects = ({ columns, values }) => values.map((row) => Object.fromEntries(columns.map((name, i) => [name, row[i]])));
 
@@ -46,51 +45,48 @@
   };
 
   // ---- charts ------------------------------------------------------------------------------------------------
-  // Vega compiles expressions with eval, which the page forbids; Vega-Embed brings an interpreter and hands it to a view.
-  const findInterpreter = async () => {
-    let found = null;
-    class Listener extends vega.View {
-      constructor(spec, options) { super(spec, options); found = options.expr; }
-    }
-    const spec = { $schema: "https://vega.github.io/schema/vega/v6.json" };
-    await vegaEmbed(document.createElement("div"), spec, { mode: "vega", ast: true, actions: false, tooltip: false, viewClass: Listener });
-    return found;
-  };
   const composed = (spec) =>
     ["facet", "concat", "hconcat", "vconcat", "repeat"].some((name) => name in spec) ||
     ["row", "column", "facet"].some((name) => spec.encoding && name in spec.encoding);
   const roomFor = (figure) => {  // a closed layer has no width of its own
     let place = figure.querySelector(".scroll");
     while (place && !place.clientWidth) place = place.parentElement;
-    return Math.max(220, Math.min(place ? place.clientWidth : 600, 900));
+    return Math.max(220, Math.min(place ? place.clientWidth : 600, 960));
   };
-  const sized = (spec, width) => {
-    if (!composed(spec)) return { ...spec, width, autosize: { type: "fit-x", contains: "padding" } };
+  const sized = (chart, spec, room) => {
+    if (!composed(spec)) {
+      const width = Math.min(room, spec.width || room);
+      return { ...spec, width, height: heightOf(chart, spec), autosize: { type: "fit-x", contains: "padding" } };
+    }
     const cell = spec.spec && spec.spec.width;
     if (spec.facet && spec.columns && typeof cell === "number") {
-      return { ...spec, columns: Math.max(1, Math.min(spec.columns, Math.floor((width - 90) / (cell + 30)))) };
+      return { ...spec, columns: Math.max(1, Math.min(spec.columns, Math.floor((room - 60) / (cell + 16)))) };
     }
     return spec;
   };
-  const quiet = { level: () => quiet, error: console.error, warn: () => quiet, info: () => quiet, debug: () => quiet };
-  const draw = (figure) => {
-    const key = figure.dataset.chart;
-    const chart = data.charts[key];
-    const plot = figure.querySelector(".plot");
+  // Vega-Lite fits a width only beside a height in pixels: a height per step becomes one.
+  const heightOf = (chart, spec) => {
+    const y = (spec.encoding && spec.encoding.y) || (spec.layer && spec.layer[0].encoding && spec.layer[0].encoding.y);
+    const column = y ? chart.columns.indexOf(y.field) : -1;
+    if (!spec.height || typeof spec.height.step !== "number" || column < 0) return spec.height || 200;
+    return spec.height.step * new Set(chart.values.map((row) => row[column])).size;
+  };
+  // ast: Vega then interprets expressions, where it would compile them with eval, which the page forbids.
+  const drawn = (plot, chart, width) => {
     const c = colours();
+    return vegaEmbed(plot, { ...sized(chart, coloured(chart.spec, c), width), data: { values: objects(chart) } }, {
+      mode: "vega-lite", renderer: "svg", ast: true, actions: false, defaultStyle: false, logLevel: 1,
+      config: config(c), tooltip: showTooltip,
+    });
+  };
+  const draw = async (figure) => {
+    const key = figure.dataset.chart, chart = data.charts[key];
+    const plot = figure.querySelector(".plot");
     const width = roomFor(figure);
-    const spec = { ...sized(coloured(chart.spec, c), width), data: { values: objects(chart) } };
-    if (views.has(key)) views.get(key).finalize();
-    plot.replaceChildren();
+    figure.dataset.width = width;
     try {
-      const compiled = vegaLite.compile(spec, { config: config(c), logger: quiet }).spec;
-      const view = new vega.View(vega.parse(compiled, {}, { ast: true }), {
-        expr: interpreter, renderer: "svg", container: plot, hover: true, logLevel: vega.Error, tooltip: showTooltip,
-      });
-      view.run();
-      views.set(key, view);
-      figure.dataset.drawn = root.dataset.theme;
-      figure.dataset.width = width;
+      if (views.has(key)) views.get(key).finalize();
+      views.set(key, await drawn(plot, chart, width));
     } catch (error) {
       console.error(key, error);
       plot.textContent = "This chart could not be drawn; its data are in the table below.";
@@ -98,7 +94,20 @@
     }
     const scroll = figure.querySelector(".scroll");
     if (scroll.scrollWidth > scroll.clientWidth && scroll.clientWidth) reachable(scroll, `${chart.title}, scrolls sideways`);
-    else scroll.removeAttribute("tabindex");
+    else for (const name of ["tabindex", "role", "aria-label"]) scroll.removeAttribute(name);
+  };
+  // Paper is light. Printing does not wait for drawing, so a dark page keeps light pictures ready.
+  const drawForPaper = async (figure) => {
+    const key = figure.dataset.chart;
+    const place = document.createElement("div");
+    root.dataset.theme = "light";  // read and put back before anything is painted
+    const made = drawn(place, data.charts[key], Number(figure.dataset.width));
+    root.dataset.theme = "dark";
+    const result = await made;
+    const picture = figure.querySelector(".paper");
+    picture.innerHTML = await result.view.toSVG();
+    result.finalize();
+    picture.dataset.width = figure.dataset.width;
   };
   const reachable = (scroll, label) => {
     scroll.tabIndex = 0;
@@ -110,11 +119,19 @@
     const mine = ++drawing;
     root.dataset.ready = "no";
     for (const figure of figures) {
+      await draw(figure);
       if (mine !== drawing) return;
-      draw(figure);
       await new Promise((go) => setTimeout(go));
     }
     root.dataset.ready = "yes";
+    if (root.dataset.theme === "dark") {
+      for (const figure of figures) {
+        const picture = figure.querySelector(".paper");
+        if (!picture.dataset.width) await drawForPaper(figure);
+        if (mine !== drawing) return;
+      }
+      root.dataset.paper = "yes";
+    }
   };
 
   // ---- tooltip -----------------------------------------------------------------------------------------------
@@ -212,7 +229,7 @@
     },
     svg: async (button) => {
       const key = button.closest("[data-chart]").dataset.chart;
-      if (views.has(key)) save(fileName(key, "svg"), "image/svg+xml", await views.get(key).toSVG());
+      if (views.has(key)) save(fileName(key, "svg"), "image/svg+xml", await views.get(key).view.toSVG());
     },
     sort,
     open: () => { for (const layer of document.querySelectorAll(".layer")) layer.open = true; },
@@ -267,28 +284,22 @@
   });
   system.addEventListener("change", () => { if (!chosen) setTheme(system.matches ? "dark" : "light"); });
   const redrawIfResized = (figure) => {
-    if (interpreter && Math.abs(roomFor(figure) - Number(figure.dataset.width)) > 12) draw(figure);
+    if (!closed && Math.abs(roomFor(figure) - Number(figure.dataset.width)) > 12) draw(figure);
   };
   let waiting = 0;
   addEventListener("resize", () => {
     clearTimeout(waiting);
-    waiting = setTimeout(() => { if (!paper) figures.forEach(redrawIfResized); }, 150);
+    waiting = setTimeout(() => figures.forEach(redrawIfResized), 150);
   });
-  // Paper is light and shows every layer; drawing is synchronous, as printing does not wait.
-  let paper = null;
+  let closed = null;  // paper shows every layer
   const onPaper = (yes) => {
-    if (yes === Boolean(paper) || !interpreter) return;
+    if (yes === Boolean(closed)) return;
     if (yes) {
-      paper = { theme: root.dataset.theme, closed: [...document.querySelectorAll(".layer:not([open])")] };
-      for (const layer of paper.closed) layer.open = true;
-      root.dataset.theme = "light";
-      if (paper.theme !== "light") figures.forEach(draw);
+      closed = [...document.querySelectorAll(".layer:not([open])")];
+      for (const layer of closed) layer.open = true;
     } else {
-      for (const layer of paper.closed) layer.open = false;
-      const theme = paper.theme;
-      paper = null;
-      root.dataset.theme = theme;
-      if (theme !== "light") figures.forEach(draw);
+      for (const layer of closed) layer.open = false;
+      closed = null;
     }
   };
   addEventListener("beforeprint", () => onPaper(true));
@@ -313,5 +324,5 @@
 
   button.setAttribute("aria-pressed", String(root.dataset.theme === "dark"));
   openTarget();
-  findInterpreter().then((found) => { interpreter = found; return drawAll(); });
+  drawAll();
 })();
