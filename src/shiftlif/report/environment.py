@@ -39,14 +39,18 @@ def environment(evidence: Evidence) -> Section:
                 ("report made", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")),
                 ("on", f"{platform.system()} {platform.machine()}"),
                 ("training took", "–" if seconds is None else f"{float(seconds):,.0f} s"),
-                ("front end", ", ".join(f"{name} {shown(value)}" for name, value in run.front_end.items())),
+                ("front end", _front_end(run.front_end)),
                 ("sample", " × ".join(map(str, run.sample_shape)) + (" per frame" if run.temporal else "")),
                 *marks,
             ],
             "Made",
         ),
         Table(
-            "versions", "Versions", ("package", "trained with", "reported with"), rows, "Packages of both."
+            "versions",
+            "Versions",
+            ("package", "trained with", "reported with"),
+            rows,
+            "Packages of the training and of this report.",
         ),
         *configuration(run.config.model_dump()),
     ]
@@ -56,6 +60,11 @@ def environment(evidence: Evidence) -> Section:
     if changed:
         answer += f" Other versions now: {', '.join(changed)}."
     return Section(KEY, TITLE, answer, blocks)
+
+
+def _front_end(description: Mapping[str, Any]) -> str:
+    parameters = (f"{name}={shown(value)}" for name, value in description.items() if name != "name")
+    return ", ".join([shown(description.get("name")), *parameters])
 
 
 def configuration(values: Mapping[str, Any]) -> list[Facts]:

@@ -80,7 +80,7 @@ def curves(axis: str, best: Any) -> dict[str, Any]:
     lines = {
         "mark": {"type": "line", "point": {"size": 24, "filled": True}},
         "encoding": {
-            "x": x | {"scale": {"nice": False}},
+            "x": x | {"scale": {"nice": False, "zero": False}},
             "y": {"field": "value", "type": "quantitative", "title": axis, "scale": {"zero": False}},
             "color": {
                 "field": "of",

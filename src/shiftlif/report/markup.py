@@ -102,16 +102,20 @@ def _over(title: str, level: int, *exports: str) -> str:
 def _table(table: Table, level: int, material: Material, prefix: str) -> str:
     key = prefix + table.key
     material.tables[key] = columnar(table.rows, table.columns)
-    numeric = {name: _is_numeric([row.get(name) for row in table.rows]) for name in table.columns}
+    columns = {name: [row.get(name) for row in table.rows] for name in table.columns}
+    numeric = {name: _is_numeric(values) for name, values in columns.items()}
     head = "".join(
         f'<th scope="col"{_class(numeric[name])}><button type="button" data-do="sort">{escape(name)}</button></th>'
-        for name in table.columns
+        for name in columns
     )
+    texts = zip(*(column_texts(values) for values in columns.values()), strict=True)
     body = "".join(
         f'<tr data-row="{i}">'
-        + "".join(f"<td{_class(numeric[name])}>{escape(cell(row.get(name)))}</td>" for name in table.columns)
+        + "".join(
+            f"<td{_class(n)}>{escape(text)}</td>" for n, text in zip(numeric.values(), row, strict=True)
+        )
         + "</tr>"
-        for i, row in enumerate(table.rows)
+        for i, row in enumerate(texts)
     )
     return f"""<div class="table" id="{key}" data-table="{key}">
 {_over(table.title, level, "csv")}
@@ -131,13 +135,24 @@ def _is_numeric(values: Sequence[Any]) -> bool:
     return bool(known) and all(isinstance(plain(value), (int, float)) for value in known)
 
 
-def cell(value: Any) -> str:
-    """A value as the page shows it; nothing known is a dash."""
-    value = plain(value)
+def column_texts(values: Sequence[Any]) -> list[str]:
+    """The cells of a column; its fractions have as many decimals as the one that needs most, five digits in all."""
+    found = [plain(value) for value in values]
+    fractions = [value for value in found if isinstance(value, float)]
+    decimals = max((_decimals(value) for value in fractions), default=0)
+    return [_cell(value, decimals if fractions else 0) for value in found]
+
+
+def _decimals(value: float) -> int:
+    written = f"{value:.5g}"
+    return 0 if "e" in written else len(written.partition(".")[2])
+
+
+def _cell(value: Any, decimals: int) -> str:
     if value is None:
         return "–"
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:,.1f}" if abs(value) >= 1000 else f"{value:.5g}"
+    return f"{value:.5g}" if "e" in f"{value:.5g}" else f"{value:,.{decimals}f}"

@@ -21,4 +21,4 @@ def shown(value: Any) -> str:
         return "…/" + re.split(r"[\\/]", value.rstrip("\\/"))[-1]
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "–" if value is None else without_places(str(value))
+    return "–" if value is None or value == {} else without_places(str(value))

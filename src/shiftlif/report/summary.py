@@ -24,9 +24,9 @@ def summary(evidence: Evidence) -> Section:
         Facts([(figure.name, figure.text) for figure in found if figure.group == group], group)
         for group in dict.fromkeys(figure.group for figure in found)
     ]
+    blocks.append(Facts(_equality(evidence), "Equality"))
     if evidence.cost is not None:
         blocks.append(f"Work is the mean of {evidence.cost.samples} test samples. {MODELLED}")
-    blocks.append(Facts(_equality(evidence), "Equality"))
     blocks.extend(f"Warning of the training: {text}" for text in warnings_of(evidence))
     return Section(KEY, TITLE, answer(evidence), blocks)
 
