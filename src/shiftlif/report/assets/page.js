@@ -87,6 +87,7 @@
     try {
       if (views.has(key)) views.get(key).finalize();
       views.set(key, await drawn(plot, chart, width));
+      plot.querySelector("svg").setAttribute("aria-hidden", "true");  // the frame around it carries the description
     } catch (error) {
       console.error(key, error);
       plot.textContent = "This chart could not be drawn; its data are in the table below.";
