@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from shiftlif.report.page import page
 from shiftlif.report.report import html
 from tests.report.conftest import HOSTILE_CLASS
+from tests.report.test_page import layered
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 
@@ -48,7 +50,8 @@ def files(digits_evidence, hostile_evidence, tmp_path_factory):
     }
     for name, found in made.items():
         (folder / f"{name}.html").write_text(html(found), encoding="utf-8")
-    return {name: folder / f"{name}.html" for name in made}
+    (folder / "layers.html").write_text(page([layered("run")]), encoding="utf-8")
+    return {path.stem: path for path in folder.iterdir()}
 
 
 class Opened:
@@ -231,6 +234,26 @@ def test_the_theme_follows_the_system_until_the_reader_chooses(opened):
     page.emulate_media(color_scheme="dark")
     page.emulate_media(color_scheme="light")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_layers_open_by_hand_by_link_at_once_and_on_paper(opened):
+    found = opened("layers").page
+    second = found.locator("#layer-1")
+    assert found.locator(".layer[open]").count() == 1
+    assert found.locator("#letters-1").is_hidden()
+    found.get_by_role("link", name="two").click()
+    found.wait_for_selector("#letters-1", state="visible")
+    found.get_by_role("button", name="close all layers").click()
+    assert found.locator(".layer[open]").count() == 0
+    second.locator("summary").first.focus()
+    found.keyboard.press("Enter")
+    assert second.get_attribute("open") is not None
+    found.emulate_media(media="print")
+    found.wait_for_selector("#layer-0[open]")
+    found.emulate_media(media="screen")
+    found.wait_for_selector("#layer-0:not([open])")
+    found.get_by_role("button", name="open all layers").click()
+    assert found.locator(".layer[open]").count() == 2
 
 
 def test_on_paper_there_are_no_buttons_and_charts_are_light(opened):
