@@ -176,7 +176,7 @@ def test_a_chart_can_be_read_as_a_table(unchanged):
     page = unchanged
     page.locator("#confusion summary").click()
     table = page.locator("#confusion table")
-    assert table.locator("tbody tr").count() == 100
+    sync_api.expect(table.locator("tbody tr")).to_have_count(100)
     assert table.locator("th").all_inner_texts() == ["label", "answer", "samples", "share"]
 
 
@@ -213,7 +213,7 @@ def test_the_keyboard_reaches_and_works_everything(opened):
     assert page.evaluate("location.hash") == "#learning"
     page.locator("#learning-loss summary").focus()
     page.keyboard.press("Enter")
-    assert page.locator("#learning-loss tbody tr").count() == 4
+    sync_api.expect(page.locator("#learning-loss tbody tr")).to_have_count(4)
     unreached = page.evaluate(
         """() => [...document.querySelectorAll("a, button, summary")].filter((e) => e.tabIndex < 0).length"""
     )
@@ -244,7 +244,7 @@ def test_layers_open_by_hand_by_link_at_once_and_on_paper(opened):
     found.get_by_role("link", name="two").click()
     found.wait_for_selector("#letters-1", state="visible")
     found.get_by_role("button", name="close all layers").click()
-    assert found.locator(".layer[open]").count() == 0
+    sync_api.expect(found.locator(".layer[open]")).to_have_count(0)
     second.locator("summary").first.focus()
     found.keyboard.press("Enter")
     assert second.get_attribute("open") is not None
@@ -253,7 +253,7 @@ def test_layers_open_by_hand_by_link_at_once_and_on_paper(opened):
     found.emulate_media(media="screen")
     found.wait_for_selector("#layer-0:not([open])")
     found.get_by_role("button", name="open all layers").click()
-    assert found.locator(".layer[open]").count() == 2
+    sync_api.expect(found.locator(".layer[open]")).to_have_count(2)
 
 
 def test_on_paper_there_are_no_buttons_and_charts_are_light(opened):
