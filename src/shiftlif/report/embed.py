@@ -58,7 +58,7 @@ def asset(name: str) -> str:
 
 @cache
 def vega_scripts() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script.
+    """Vega, Vega-Lite and Vega-Embed as one script that leaves ``vegaEmbed`` in the window.
 
     Raises:
         ConfigurationError: vl-convert is not installed.
@@ -67,7 +67,7 @@ def vega_scripts() -> str:
         import vl_convert
     except ImportError as error:
         raise ConfigurationError("a report needs vl-convert: pip install shiftlif[report]") from error
-    text: str = vl_convert.javascript_bundle()
+    text: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return in_script(text)
 
 
