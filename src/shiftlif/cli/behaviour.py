@@ -11,13 +11,10 @@ from shiftlif.cli import completion
 from shiftlif.cli.options import AsJson, MovedData, Quiet
 from shiftlif.cli.output import percent, show_json, show_pairs, show_table
 from shiftlif.cli.progress import Progress
-from shiftlif.cli.verify import stored_prepared
 from shiftlif.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from shiftlif.analysis.behaviour import Behaviour
-    from shiftlif.network import Network
-    from shiftlif.training.runs import Run
 
 
 def behaviour(
@@ -58,6 +55,7 @@ def _compare(
     from shiftlif.analysis.behaviour import compare
     from shiftlif.quantize import absorb
     from shiftlif.quantize.weights import check_bits
+    from shiftlif.training.compiled import quantised
     from shiftlif.training.evaluation import inputs
     from shiftlif.training.progress import counted
     from shiftlif.training.runs import load_run, use_threads
@@ -70,30 +68,9 @@ def _compare(
     use_threads(loaded.config)
     samples = loaded.data(source=data)
     absorbed = absorb(loaded.network)
-    quantised, origin = _quantised(run, loaded, absorbed, samples, bits)
+    made = quantised(loaded, absorbed, samples, bits)
     batches = counted(inputs(samples, part), progress("comparing"), len(samples.parts[part]))
-    return compare(absorbed, quantised, batches, samples.parts[part].y), origin
-
-
-def _quantised(
-    folder: Path, run: Run, absorbed: Network, data: Any, bits: int | None
-) -> tuple[Network, dict[str, Any]]:
-    """The network and where it comes from: bits, whether it is the compiled one, fine-tuning epochs."""
-    from shiftlif.program import load
-    from shiftlif.program.storage import PROGRAM
-    from shiftlif.training.deployment import prepared_for
-
-    if (folder / PROGRAM).is_file():
-        program = load(folder / PROGRAM)
-        if bits in (None, program.metadata.get("weight_bits")):
-            prepared = stored_prepared(absorbed, data, program, folder / PROGRAM)
-            return prepared, {
-                "bits": program.metadata["weight_bits"],
-                "compiled": True,
-                "qat_epochs": program.metadata.get("qat_epochs", 0),
-            }
-    chosen = bits if bits is not None else run.config.qat_bits or 8
-    return prepared_for(absorbed, data, chosen), {"bits": chosen, "compiled": False, "qat_epochs": 0}
+    return compare(absorbed, made.network, batches, samples.parts[part].y), made.origin
 
 
 def _title(run: Path, part: str, found: Behaviour, origin: dict[str, Any]) -> str:

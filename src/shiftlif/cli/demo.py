@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from shiftlif.cli import completion
-from shiftlif.cli.compile import accuracies, deploy_run, prepared_beside, record_vectors, save
+from shiftlif.cli.compile import accuracies, deploy_run, record_vectors, save
 from shiftlif.cli.options import AsJson, DryRun, Quiet
 from shiftlif.cli.output import Interrupted, fresh_folder, percent, show_json, show_pairs, show_plan
 from shiftlif.cli.progress import Progress
@@ -38,6 +38,7 @@ def demo(
         from shiftlif.program import measure
         from shiftlif.program.storage import PROGRAM
         from shiftlif.quantize.weights import check_bits
+        from shiftlif.training.compiled import prepared_beside
         from shiftlif.training.config import TrainingConfig
         from shiftlif.training.deployment import program_frames
         from shiftlif.training.fitting import fit

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from shiftlif.cli.compile import prepared_beside
 from shiftlif.cli.options import AsJson, MovedData, Quiet
 from shiftlif.cli.output import show_json, show_pairs
 from shiftlif.cli.progress import Progress
-from shiftlif.errors import ConfigurationError, ModelFileError
-
-if TYPE_CHECKING:
-    from shiftlif.network import Network
-    from shiftlif.program import IntegerProgram
-    from shiftlif.training.batches import Data
+from shiftlif.errors import ConfigurationError
 
 
 def verify(
@@ -83,6 +77,7 @@ def _with_run(folder: Path, source: Path | None, progress: Progress) -> dict[str
     from shiftlif.program import load
     from shiftlif.program.storage import PROGRAM
     from shiftlif.quantize import absorb
+    from shiftlif.training.compiled import stored_prepared
     from shiftlif.training.runs import load_run, use_threads
 
     run = load_run(folder)
@@ -95,25 +90,3 @@ def _with_run(folder: Path, source: Path | None, progress: Progress) -> dict[str
     proof = compare(prepared, program, data.frames("test"), steps=data.steps, progress=progress("verifying"))
     names = ("compared", "samples", "steps", "letters", "membranes")
     return {name: getattr(proof, name) for name in names}
-
-
-def stored_prepared(absorbed: Network, data: Data, program: IntegerProgram, file: Path) -> Network:
-    """The prepared network that a run's program was converted from, fine-tuned as it was; shared with ``behaviour``.
-
-    Raises:
-        ModelFileError: its weights beside ``file`` are missing, damaged, or those of another run.
-    """
-    import safetensors.torch
-    from safetensors import SafetensorError
-
-    from shiftlif.program.storage import read_file
-    from shiftlif.training.deployment import prepared_for
-
-    try:
-        prepared = prepared_for(absorbed, data, int(program.metadata["weight_bits"]))
-        prepared.load_state_dict(safetensors.torch.load(read_file(prepared_beside(file))))
-    except (SafetensorError, RuntimeError, KeyError, TypeError) as error:
-        raise ModelFileError(
-            f"{prepared_beside(file)}: does not fit the run ({error}); compile it again"
-        ) from error
-    return prepared
