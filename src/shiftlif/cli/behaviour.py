@@ -9,14 +9,10 @@ import typer
 
 from shiftlif.cli.options import MovedData
 from shiftlif.cli.output import percent, show_json, show_pairs, show_table
-from shiftlif.cli.verify import stored_prepared
 from shiftlif.errors import ConfigurationError
-from shiftlif.program.storage import PROGRAM
 
 if TYPE_CHECKING:
     from shiftlif.analysis.behaviour import Behaviour
-    from shiftlif.network import Network
-    from shiftlif.training.runs import Run
 
 PARTS = ("val", "test")
 
@@ -39,6 +35,7 @@ def behaviour(
     from shiftlif.analysis.behaviour import compare
     from shiftlif.quantize import absorb
     from shiftlif.quantize.weights import check_bits
+    from shiftlif.training.compiled import quantised
     from shiftlif.training.evaluation import inputs
     from shiftlif.training.runs import load_run, use_threads
 
@@ -50,32 +47,13 @@ def behaviour(
     use_threads(loaded.config)
     samples = loaded.data(source=data)
     absorbed = absorb(loaded.network)
-    quantised, origin = _quantised(run, loaded, absorbed, samples, bits)
-    found = compare(absorbed, quantised, inputs(samples, part), samples.parts[part].y)
+    made = quantised(loaded, absorbed, samples, bits)
+    origin = made.origin
+    found = compare(absorbed, made.network, inputs(samples, part), samples.parts[part].y)
     if as_json:
         show_json({"run": str(run), "part": part, **origin, **found.to_dict()})
     else:
         _show(found, f"int{origin['bits']}", _title(run, part, found, origin))
-
-
-def _quantised(
-    folder: Path, run: Run, absorbed: Network, data: Any, bits: int | None
-) -> tuple[Network, dict[str, Any]]:
-    """The network and where it comes from: bits, whether it is the compiled one, fine-tuning epochs."""
-    from shiftlif.program import load
-    from shiftlif.training.deployment import prepared_for
-
-    if (folder / PROGRAM).is_file():
-        program = load(folder / PROGRAM)
-        if bits in (None, program.metadata.get("weight_bits")):
-            prepared = stored_prepared(absorbed, data, program, folder / PROGRAM)
-            return prepared, {
-                "bits": program.metadata["weight_bits"],
-                "compiled": True,
-                "qat_epochs": program.metadata.get("qat_epochs", 0),
-            }
-    chosen = bits if bits is not None else run.config.qat_bits or 8
-    return prepared_for(absorbed, data, chosen), {"bits": chosen, "compiled": False, "qat_epochs": 0}
 
 
 def _title(run: Path, part: str, found: Behaviour, origin: dict[str, Any]) -> str:

@@ -42,6 +42,7 @@ def compile_run(
     membrane of the program is compared with the prepared network's.
     """
     from shiftlif.quantize.weights import check_bits
+    from shiftlif.training.compiled import prepared_beside
     from shiftlif.training.runs import load_run
 
     loaded = load_run(run)
@@ -99,11 +100,6 @@ def deploy_run(loaded: Run, data: Any, bits: int, qat_epochs: int, *, quiet: boo
     )
 
 
-def prepared_beside(program: Path) -> Path:
-    """Where the weights of a program's prepared network lie, which ``verify RUN`` compares it with."""
-    return program.with_name(f"{program.stem}.prepared.safetensors")
-
-
 def make_parent(file: Path) -> None:
     """Make the folder that a file is to be written to."""
     try:
@@ -119,6 +115,7 @@ def save(deployed: Deployed, target: Path) -> None:
     import safetensors.torch
 
     from shiftlif.program.storage import write_atomically
+    from shiftlif.training.compiled import prepared_beside
 
     deployed.program.save(target)
     tensors = {name: value.contiguous() for name, value in deployed.prepared.state_dict().items()}

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from shiftlif.cli.compile import prepared_beside
 from shiftlif.cli.options import MovedData
 from shiftlif.cli.output import show_pairs
-from shiftlif.errors import ConfigurationError, ModelFileError
+from shiftlif.errors import ConfigurationError
 from shiftlif.program.storage import PROGRAM
-
-if TYPE_CHECKING:
-    from shiftlif.network import Network
-    from shiftlif.program import IntegerProgram
-    from shiftlif.training.batches import Data
 
 
 def verify(
@@ -64,6 +58,7 @@ def _with_run(folder: Path, source: Path | None) -> None:
     from shiftlif.compile import verify as compare
     from shiftlif.program import load
     from shiftlif.quantize import absorb
+    from shiftlif.training.compiled import stored_prepared
     from shiftlif.training.runs import load_run, use_threads
 
     run = load_run(folder)
@@ -84,25 +79,3 @@ def _with_run(folder: Path, source: Path | None) -> None:
             "membranes": f"{proof.membranes:,}",
         },
     )
-
-
-def stored_prepared(absorbed: Network, data: Data, program: IntegerProgram, file: Path) -> Network:
-    """The prepared network that a run's program was converted from, fine-tuned as it was; shared with ``behaviour``.
-
-    Raises:
-        ModelFileError: its weights beside ``file`` are missing, damaged, or those of another run.
-    """
-    import safetensors.torch
-    from safetensors import SafetensorError
-
-    from shiftlif.program.storage import read_file
-    from shiftlif.training.deployment import prepared_for
-
-    try:
-        prepared = prepared_for(absorbed, data, int(program.metadata["weight_bits"]))
-        prepared.load_state_dict(safetensors.torch.load(read_file(prepared_beside(file))))
-    except (SafetensorError, RuntimeError, KeyError, TypeError) as error:
-        raise ModelFileError(
-            f"{prepared_beside(file)}: does not fit the run ({error}); compile it again"
-        ) from error
-    return prepared

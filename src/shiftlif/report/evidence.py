@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from shiftlif.compile import Verification
 from shiftlif.network import Network
-from shiftlif.program import IntegerProgram
+from shiftlif.program import Cost, IntegerProgram
 from shiftlif.training.batches import Data
 from shiftlif.training.runs import Run
 
@@ -30,6 +31,12 @@ class Evidence:
         scores: float scores of the trained network on the test part, float64 ``[N, classes]``.
         answers: classes that the integer network gives on the test part, int64 ``[N]``.
         chosen: indices into the test part of the samples that layers are looked at with (a few hundred, spread evenly).
+        measured: ``program``, or, where the run is not compiled, what ``prepared`` converts to; None with a refusal.
+        cost: of ``measured`` on the chosen samples.
+        proof: that ``prepared`` and ``measured`` are equal on the chosen samples; None where they are not.
+        difference: the first one that was found, else empty.
+        refusal: why the network has no integer program (its neuron cannot be compiled), else empty. Then ``absorbed``
+            and ``prepared`` are the trained network, ``answers`` are its own, and ``bits`` is 0.
     """
 
     run: Run
@@ -42,6 +49,17 @@ class Evidence:
     scores: npt.NDArray[np.float64]
     answers: npt.NDArray[np.int64]
     chosen: npt.NDArray[np.int64]
+    measured: IntegerProgram | None = None
+    cost: Cost | None = None
+    proof: Verification | None = None
+    difference: str = ""
+    refusal: str = ""
+
+    @property
+    def float_answers(self) -> npt.NDArray[np.int64]:
+        """Classes that the trained network gives on the test part, int64 ``[N]``."""
+        found: npt.NDArray[np.int64] = self.scores.argmax(axis=1)
+        return found
 
     @property
     def name(self) -> str:
