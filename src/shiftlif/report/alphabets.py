@@ -19,7 +19,7 @@ from shiftlif.program import Cost, measure
 from shiftlif.quantize import absorb
 from shiftlif.report.evidence import Evidence
 from shiftlif.report.section import Chart, Section, Table
-from shiftlif.report.wording import number, percent
+from shiftlif.report.wording import accuracy, number, percent
 from shiftlif.training.deployment import prepared_for, program_frames, strided
 from shiftlif.training.evaluation import subsample
 
@@ -56,7 +56,8 @@ def alphabets(evidence: Evidence) -> Section:
     kind = next(iter(families)).size if len({family.size for family in families}) == 1 else ""
     if kind:
         sizes = [size for _, size in sized.values()]
-        candidates = sorted({*CANDIDATES[kind], *sizes})
+        same = set(sizes) if len(set(sizes)) == 1 else set()  # what it was trained with is tried once
+        candidates = sorted({*CANDIDATES[kind], *sizes} - same)
         trials = [_trial(evidence, x, y, size) for size in (None, *candidates)]
         answer = _answer(kind, sizes, trials, x.shape[1])
         blocks += [_trial_table(kind, trials, sizes), *_trial_chart(kind, trials)]
@@ -144,8 +145,8 @@ def _answer(kind: str, sizes: list[int], trials: list[Trial], samples: int) -> s
     other = known[which]
     text = (
         f"With {kind}={which} in every layer instead of {now} ({words} letters), without retraining, "
-        f"{percent(other.accuracy)} of {samples} validation samples are answered right instead of "
-        f"{percent(trained.accuracy)}"
+        f"{accuracy(other.accuracy)} of {samples} validation samples are answered right instead of "
+        f"{accuracy(trained.accuracy)}"
     )
     if trained.adds and other.adds is not None:
         change = other.adds / trained.adds - 1
@@ -178,8 +179,8 @@ def _trial_table(kind: str, trials: list[Trial], sizes: list[int]) -> Table:
         columns,
         [{name: row[name] for name in columns} for row in rows],
         f"Accuracy of the float network on validation samples with the letters of each row and the trained weights; "
-        f"additions are those of its int program. The largest letter stays as large as it was trained. The best "
-        f"other choice is {kind}={best.size} with {percent(best.accuracy)}.",
+        f"additions are those of its integer program. The largest letter stays as large as it was trained. The best "
+        f"other choice is {kind}={best.size} with {accuracy(best.accuracy)}.",
     )
 
 
@@ -233,7 +234,7 @@ def _trial_chart(kind: str, trials: list[Trial]) -> list[Chart]:
     least = min(rows, key=lambda row: row["additions"])
     reading = (
         f"Each point is the run with other letters: up is better, left is cheaper. The cheapest, {least['letters']}, "
-        f"needs {number(least['additions'])} additions and reaches {percent(least['accuracy'])}."
+        f"needs {number(least['additions'])} additions and reaches {accuracy(least['accuracy'])}."
     )
     return [Chart("alphabets-tradeoff", "Accuracy over additions, not retrained", spec, rows, reading)]
 

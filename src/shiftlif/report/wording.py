@@ -23,6 +23,11 @@ def percent(share: float) -> str:
     return f"{value:.{2 if distance < 0.1 else 1 if distance < 1 else 0}f} %"
 
 
+def accuracy(share: float) -> str:
+    """A share of right answers, ``98.6 %``: always one digit, so that two can be compared."""
+    return f"{100 * share:.1f} %"
+
+
 def number(value: float) -> str:
     """Three significant digits, or all digits of a large whole number, with thousands apart: ``0.0625``, ``12,300``."""
     if not math.isfinite(value):
