@@ -17,6 +17,7 @@ from shiftlif.cli.gradients import gradients
 from shiftlif.cli.info import info
 from shiftlif.cli.levels import levels
 from shiftlif.cli.output import guarded
+from shiftlif.cli.report import report
 from shiftlif.cli.run import run
 from shiftlif.cli.train import train
 from shiftlif.cli.verify import verify
@@ -67,6 +68,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
     "info": (info, "shiftlif info program.safetensors"),
     "datasets": (datasets, "shiftlif datasets"),
     "behaviour": (behaviour, "shiftlif behaviour runs/digits --bits 4"),
+    "report": (report, "shiftlif report runs/digits, or: shiftlif report runs/a runs/b --out both.html"),
     "levels": (levels, "shiftlif levels runs/digits"),
     "gradients": (gradients, "shiftlif gradients runs/digits --surrogate relsget --alpha 2 --alpha 8"),
     "bench": (bench, "shiftlif bench benchmarks/recipes/quick.yaml --jobs 2 --out bench.jsonl"),

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+SMALL = 420
+"""Width in pixels up to which charts stand beside each other."""
 Row = Mapping[str, str | int | float | None]
 
 
@@ -43,8 +45,11 @@ class Chart:
     Attributes:
         key: unique in a report, of ``[a-z0-9-]``.
         title: above it.
-        spec: Vega-Lite without ``data``, ``config``, ``width`` of the outermost view and colours of the theme, which
-            the page adds; a facet or a concatenation may say sizes. Every mark has a tooltip.
+        spec: Vega-Lite without ``data``, ``config`` and colours of the theme, which the page adds. The outermost view
+            takes the width there is, at most its own ``width`` where it says one; charts of at most `SMALL` pixels
+            stand beside each other. A facet or a concatenation may say sizes; one with ``columns`` has fewer where
+            there is no room. A colour ``"@ink"``, ``"@paper"``, ``"@muted"``, ``"@accent"``, ``"@bad"``, ``"@grid"``
+            or ``"@rule"`` is the theme's. Every mark has a tooltip.
         rows: what the spec's fields name; strings are data, never markup.
         reading: one sentence that says what it shows: the caption, and the description for screen readers.
     """

@@ -1,0 +1,128 @@
+"""How the training went: loss, accuracy and events over the epochs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from typing import Any
+
+from shiftlif.program.storage import read_file
+from shiftlif.report.evidence import Evidence
+from shiftlif.report.section import SMALL, Block, Chart, Row, Section
+from shiftlif.training.loop import HISTORY
+
+KEY, TITLE = "learning", "Learning"
+LATE = 0.9
+"""A best epoch after this share of all epochs suggests that more of them would help."""
+Metrics = list[dict[str, float | None]]
+
+
+def learning(evidence: Evidence) -> Section:
+    """The curves of ``metrics.csv``."""
+    file = evidence.run.folder / HISTORY
+    history = read_history(read_file(file).decode(errors="replace")) if file.is_file() else []
+    if not history:
+        return Section(KEY, TITLE, f"The run folder holds no {HISTORY}, so there are no curves to show.", [])
+    best = evidence.run.summary.get("best_epoch")
+    charts: list[Block] = []
+    for key, title, prefixes, axis in (
+        ("loss", "Loss", ("train/loss", "val/loss"), "cross-entropy (nats)"),
+        ("accuracy", "Accuracy", ("train/accuracy", "val/accuracy"), "share of right answers"),
+        ("events", "Events per neuron and step", ("events/",), "events"),
+    ):
+        rows = _rows(history, prefixes)
+        if rows:
+            reading = f"{title} over {len(history)} epochs; the rule marks the epoch whose weights were kept."
+            charts.append(Chart(f"learning-{key}", title, curves(axis, best), rows, reading))
+    return Section(KEY, TITLE, _answer(history, best), charts)
+
+
+def read_history(text: str) -> Metrics:
+    """The rows of ``metrics.csv``: numbers, None where a cell is empty or no finite number."""
+    return [
+        {str(name): _number(cell) for name, cell in row.items() if name is not None}
+        for row in csv.DictReader(io.StringIO(text))
+    ]
+
+
+def _number(cell: object) -> float | None:
+    try:
+        value = float(str(cell))
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _rows(history: Metrics, prefixes: tuple[str, ...]) -> list[Row]:
+    names = {"train": "training", "val": "validation"}
+    rows: list[Row] = []
+    for metrics in history:
+        for name, value in metrics.items():
+            if value is not None and name.startswith(prefixes):
+                part, _, rest = name.partition("/")
+                rows.append({"epoch": _epoch(metrics), "of": names.get(part, rest), "value": value})
+    return rows
+
+
+def _epoch(metrics: dict[str, float | None]) -> int:
+    return int(metrics.get("epoch") or 0)
+
+
+def curves(axis: str, best: Any) -> dict[str, Any]:
+    """Lines over epochs, one per ``of``; a rule at ``best``."""
+    tooltip = [
+        {"field": "epoch", "type": "quantitative"},
+        {"field": "of", "type": "nominal"},
+        {"field": "value", "type": "quantitative", "format": ".4f", "title": axis},
+    ]
+    x = {"field": "epoch", "type": "quantitative", "axis": {"tickMinStep": 1, "format": "d"}}
+    lines = {
+        "mark": {"type": "line", "point": {"size": 24, "filled": True}},
+        "encoding": {
+            "x": x | {"scale": {"nice": False, "zero": False}},
+            "y": {"field": "value", "type": "quantitative", "title": axis, "scale": {"zero": False}},
+            "color": {
+                "field": "of",
+                "type": "nominal",
+                "title": None,
+                "sort": None,
+                "legend": {"orient": "top"},
+            },
+            "tooltip": tooltip,
+        },
+    }
+    if not isinstance(best, int):
+        return {"width": SMALL, "height": 200, "layer": [lines]}
+    rule = {
+        "transform": [
+            {"filter": f"datum.epoch == {best}"},
+            {"aggregate": [{"op": "count", "as": "n"}], "groupby": ["epoch"]},
+        ],
+        "mark": {"type": "rule", "strokeDash": [3, 3], "color": "@muted"},
+        "encoding": {
+            "x": {"field": "epoch", "type": "quantitative"},
+            "tooltip": [{"field": "epoch", "type": "quantitative", "title": "kept epoch"}],
+        },
+    }
+    return {"width": SMALL, "height": 200, "layer": [rule, lines]}
+
+
+def _answer(history: Metrics, best: Any) -> str:
+    last = _epoch(history[-1])
+    row = next((metrics for metrics in history if _epoch(metrics) == best), history[-1])
+    reached = row.get("val/accuracy")
+    text = f"The weights are those of epoch {best} of {last}"
+    text += "." if reached is None else f", the best on the validation part ({100 * reached:.2f} %)."
+    if isinstance(best, int) and last > 1 and best > LATE * last:
+        return f"{text} It is among the last ones: more epochs might help."
+    losses = [(_epoch(metrics), loss) for metrics in history if (loss := metrics.get("val/loss")) is not None]
+    if losses:
+        lowest, least = min(losses, key=lambda pair: pair[1])
+        rise = losses[-1][1] / least - 1 if least > 0 else 0.0
+        if rise > 0.1:
+            text += (
+                f" The validation loss is lowest in epoch {lowest} and {100 * rise:.0f} % higher at the end: the "
+                "network has begun to learn its training samples by heart."
+            )
+    return text
