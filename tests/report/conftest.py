@@ -37,7 +37,7 @@ def hostile_run(tmp_path_factory) -> Path:
     """conv1d on two channels of 40 samples, three classes, T = 3; not compiled; names that are markup."""
     place = tmp_path_factory.mktemp("hostile")
     rng = np.random.default_rng(0)
-    arrays = {"classes": np.array([HOSTILE_CLASS, "quiet", "=1+1"])}
+    arrays = {"classes": np.array([HOSTILE_CLASS, "quiet", 'loud, "very"'])}
     for part, size in (("train", 90), ("test", 45)):
         y = np.arange(size) % 3
         x = rng.normal(size=(size, 2, 40)).astype(np.float32)

@@ -34,7 +34,8 @@ def report(
     from shiftlif.report.report import figures_of, gather, html
 
     target = out if out is not None else run / FILE
-    make_parent(target)
+    if out is not None:
+        make_parent(target)
     folders = [run] if other is None else [run, other]
     with _told(quiet) as tell:
         found = [gather(folder, source=data, progress=tell) for folder in folders]

@@ -221,8 +221,8 @@ def _heat(x: str | None, y: str | None, *, descending: bool) -> dict[str, Any]:
 
 def _waves(channels: int) -> dict[str, Any]:
     spec = {
-        "width": 230,
-        "height": 110,
+        "width": 200,
+        "height": 100,
         "mark": {"type": "line", "strokeWidth": 1.2},
         "encoding": {
             "x": {"field": "time", "type": "quantitative", "scale": {"nice": False}},

@@ -34,7 +34,7 @@ def learning(evidence: Evidence) -> Section:
         rows = _rows(history, prefixes)
         if rows:
             reading = f"{title} over {len(history)} epochs; the rule marks the epoch whose weights were kept."
-            charts.append(Chart(f"learning-{key}", title, curves(axis, best), rows, reading))
+            charts.append(Chart(f"learning-{key}", title, curves(axis, best, len(history)), rows, reading))
     return Section(KEY, TITLE, _answer(history, best), charts)
 
 
@@ -69,14 +69,16 @@ def _epoch(metrics: dict[str, float | None]) -> int:
     return int(metrics.get("epoch") or 0)
 
 
-def curves(axis: str, best: Any) -> dict[str, Any]:
+def curves(axis: str, best: Any, epochs: int) -> dict[str, Any]:
     """Lines over epochs, one per ``of``; a rule at ``best``."""
     tooltip = [
         {"field": "epoch", "type": "quantitative"},
         {"field": "of", "type": "nominal"},
         {"field": "value", "type": "quantitative", "format": ".4f", "title": axis},
     ]
-    x = {"field": "epoch", "type": "quantitative", "axis": {"tickMinStep": 1, "format": "d"}}
+    every = max(1, -(-epochs // 10))
+    ticks = {"values": list(range(every, epochs + 1, every)), "format": "d"}
+    x = {"field": "epoch", "type": "quantitative", "axis": ticks}
     lines = {
         "mark": {"type": "line", "point": {"size": 24, "filled": True}},
         "encoding": {

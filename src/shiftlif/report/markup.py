@@ -136,11 +136,12 @@ def _is_numeric(values: Sequence[Any]) -> bool:
 
 
 def column_texts(values: Sequence[Any]) -> list[str]:
-    """The cells of a column; its fractions have as many decimals as the one that needs most, five digits in all."""
+    """The cells of a column; one of fractions has as many decimals as the one that needs most, five digits in all."""
     found = [plain(value) for value in values]
     fractions = [value for value in found if isinstance(value, float)]
-    decimals = max((_decimals(value) for value in fractions), default=0)
-    return [_cell(value, decimals if fractions else 0) for value in found]
+    alike = all(value is None or isinstance(value, float) for value in found)
+    most = max((_decimals(value) for value in fractions), default=0)
+    return [_cell(value, most if alike else None) for value in found]
 
 
 def _decimals(value: float) -> int:
@@ -148,11 +149,13 @@ def _decimals(value: float) -> int:
     return 0 if "e" in written else len(written.partition(".")[2])
 
 
-def _cell(value: Any, decimals: int) -> str:
+def _cell(value: Any, decimals: int | None) -> str:
     if value is None:
         return "–"
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:.5g}" if "e" in f"{value:.5g}" else f"{value:,.{decimals}f}"
+    if "e" in f"{value:.5g}":
+        return f"{value:.5g}"
+    return f"{value:,.{_decimals(value) if decimals is None else decimals}f}"

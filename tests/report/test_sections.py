@@ -1,0 +1,315 @@
+"""The sections about a run as a whole say what its files and answers say."""
+
+import json
+from dataclasses import replace
+
+import altair
+import numpy as np
+import pytest
+
+from shiftlif.report.confusion import class_rows, confusion, counts
+from shiftlif.report.environment import environment
+from shiftlif.report.examples import SHOWN, confident_errors, drawn, examples, raw_samples
+from shiftlif.report.figures import Figure, figures
+from shiftlif.report.learning import learning, read_history
+from shiftlif.report.places import shown, without_places
+from shiftlif.report.section import Chart, Facts, Table
+from shiftlif.report.sections import sections
+from shiftlif.report.summary import compared, summary, verdict
+from tests.report.conftest import HOSTILE_CLASS, HOSTILE_RUN
+
+
+def by_key(evidence):
+    return {figure.key: figure.value for figure in figures(evidence)}
+
+
+def texts(section):
+    return json.dumps([section.answer, *map(str, section.blocks)], ensure_ascii=False)
+
+
+# ---- figures and summary
+
+
+def test_figures_are_those_of_program_and_cost(digits_evidence):
+    found = by_key(digits_evidence)
+    assert found["accuracy_integer"] == (digits_evidence.answers == digits_evidence.labels).mean()
+    assert found["test_samples"] == 359
+    assert found["weight_bytes"] == digits_evidence.program.weight_bytes
+    assert found["events"] == round(digits_evidence.cost.totals["events"])
+    assert found["multiplications"] == 0
+    assert 0 < found["energy_arithmetic_nj"] < found["energy_memory_nj"]
+
+
+def test_a_run_that_is_not_compiled_has_no_model_file(hostile_evidence):
+    found = by_key(hostile_evidence)
+    assert found["model_file_bytes"] is None
+    assert found["weight_bytes"] == hostile_evidence.measured.weight_bytes
+    assert "not compiled yet" in summary(hostile_evidence).answer
+
+
+def test_what_needs_integers_is_missing_where_there_are_none(digits_evidence):
+    refused = replace(
+        digits_evidence,
+        refusal="layer x cannot be compiled",
+        measured=None,
+        program=None,
+        cost=None,
+        proof=None,
+    )
+    found = by_key(refused)
+    assert found["accuracy_integer"] is found["energy_memory_nj"] is found["events"] is None
+    assert found["accuracy_float"] is not None
+    assert "layer x cannot be compiled" in summary(refused).answer
+
+
+def test_a_difference_is_the_verdict(digits_evidence):
+    differing = replace(digits_evidence, proof=None, difference="layer a, step 1: 2 and 3")
+    assert verdict(differing) == "Verification found a difference: layer a, step 1: 2 and 3"
+
+
+def test_figures_are_written_with_their_unit():
+    assert Figure("a", "g", "n", 0.98765, "%").text == "98.77 %"
+    assert Figure("a", "g", "n", 1234567, "bytes").text == "1,234,567 bytes"
+    assert Figure("a", "g", "n", 0.12349, digits=3).text == "0.123"
+    assert Figure("a", "g", "n", None).text == "–"
+
+
+def test_warnings_of_the_training_are_shown_without_places(digits_evidence):
+    run = replace(
+        digits_evidence.run, summary={**digits_evidence.run.summary, "warnings": ["/home/ann/x.npz is odd"]}
+    )
+    assert "Warning of the training: …/x.npz is odd" in summary(replace(digits_evidence, run=run)).blocks
+
+
+def test_two_runs_are_compared_figure_by_figure(digits_evidence, hostile_evidence):
+    section = compared(digits_evidence, hostile_evidence, ("one", "two"))
+    table, chosen = (block for block in section.blocks if isinstance(block, Table))
+    row = next(row for row in table.rows if row["measure"] == "Right answers: test samples")
+    assert row == {"measure": "Right answers: test samples", "one": 359, "two": 45, "difference": -314}
+    assert {"field": "model", "one": "conv2d", "two": "conv1d"} in chosen.rows
+    assert "different data" in section.answer
+
+
+def test_the_same_run_twice_differs_in_nothing(digits_evidence):
+    section = compared(digits_evidence, digits_evidence, ("one", "two"))
+    (table,) = (block for block in section.blocks if isinstance(block, Table))
+    assert {row["difference"] for row in table.rows} == {0}
+    assert "Both runs have the same configuration." in section.blocks
+
+
+# ---- learning
+
+
+def test_curves_are_the_rows_of_the_metrics(digits_evidence):
+    section = learning(digits_evidence)
+    charts = {block.key: block for block in section.blocks}
+    lines = (digits_evidence.run.folder / "metrics.csv").read_text().splitlines()
+    column = lines[0].split(",").index("val/loss")
+    expected = [float(line.split(",")[column]) for line in lines[1:]]
+    found = [row["value"] for row in charts["learning-loss"].rows if row["of"] == "validation"]
+    assert found == expected
+    assert {row["of"] for row in charts["learning-events"].rows} == {"shiftlif1", "shiftlif2", "shiftlif3"}
+
+
+def test_a_run_without_metrics_says_so(digits_evidence, tmp_path):
+    section = learning(replace(digits_evidence, run=replace(digits_evidence.run, folder=tmp_path)))
+    assert "holds no metrics.csv" in section.answer
+    assert not section.blocks
+
+
+def test_cells_that_are_no_numbers_are_none():
+    assert read_history("epoch,val/loss\n1,nan\n2,\n3,0.5\n") == [
+        {"epoch": 1.0, "val/loss": None},
+        {"epoch": 2.0, "val/loss": None},
+        {"epoch": 3.0, "val/loss": 0.5},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("best", "losses", "words"),
+    [
+        (10, "1 .9 .8 .7 .6 .5 .4 .3 .2 .1", "more epochs might help"),
+        (3, "1 .9 .5 .6 .7 .8 .9 1 1 1", "lowest in epoch 3 and 100 % higher"),
+    ],
+)
+def test_learning_says_whether_to_go_on(digits_evidence, tmp_path, best, losses, words):
+    rows = [f"{i},{loss}" for i, loss in enumerate(losses.split(), start=1)]
+    (tmp_path / "metrics.csv").write_text("\n".join(["epoch,val/loss", *rows]))
+    run = replace(digits_evidence.run, folder=tmp_path, summary={"best_epoch": best})
+    assert words in learning(replace(digits_evidence, run=run)).answer
+
+
+# ---- classes
+
+MATRIX = np.array([[8, 2, 0], [1, 3, 0], [0, 0, 0]])
+
+
+def test_recall_and_precision_of_a_matrix_a_person_can_check():
+    assert class_rows(MATRIX, ("a", "b", "c")) == [
+        {
+            "class": "a",
+            "samples": 10,
+            "recall %": 80.0,
+            "precision %": 88.89,
+            "most often taken for": "b",
+            "times": 2,
+        },
+        {
+            "class": "b",
+            "samples": 4,
+            "recall %": 75.0,
+            "precision %": 60.0,
+            "most often taken for": "a",
+            "times": 1,
+        },
+        {
+            "class": "c",
+            "samples": 0,
+            "recall %": None,
+            "precision %": None,
+            "most often taken for": None,
+            "times": None,
+        },
+    ]
+
+
+def test_the_matrix_counts_every_test_sample(digits_evidence):
+    matrix = counts(digits_evidence)
+    assert matrix.sum() == 359
+    assert matrix.trace() == (digits_evidence.answers == digits_evidence.labels).sum()
+
+
+def test_the_worst_class_is_named(digits_evidence):
+    labels = digits_evidence.labels
+    answers = np.where(labels == 4, 7, labels)
+    found = confusion(replace(digits_evidence, answers=answers)).answer
+    assert found.startswith("“4” fails most: the integer network recognises 0.0 % of its 36 samples")
+    assert "“7” (36 times)" in found
+
+
+def test_no_class_fails_where_all_is_right(digits_evidence):
+    found = confusion(replace(digits_evidence, answers=digits_evidence.labels)).answer
+    assert found == "The integer network answers every test sample of every class right."
+
+
+# ---- examples
+
+
+def test_errors_are_ordered_by_confidence(digits_evidence):
+    errors = confident_errors(digits_evidence)
+    assert len(errors) == (digits_evidence.answers != digits_evidence.labels).sum()
+    confidences = [error.confidence for error in errors]
+    assert confidences == sorted(confidences, reverse=True)
+    assert all(error.answer != error.label for error in errors)
+
+
+def test_images_are_in_the_units_of_the_data(digits_evidence):
+    image = raw_samples(digits_evidence, [0])[0, 0]
+    quantizer = digits_evidence.data.quantizer
+    assert np.array_equal(quantizer.quantize(image[None, None])[0], digits_evidence.data.frames("test")[0])
+    assert -0.1 < image.min() < image.max() < 16.1
+
+
+def test_event_frames_are_summed(digits_evidence):
+    frames = np.ones((5, 3, 2, 4, 4), np.int8)
+    data = type("Frames", (), {})()
+    data.frames = lambda part: frames
+    data.quantizer = type(digits_evidence.data.quantizer).identity(2)
+    data.sample_shape, data.temporal = (2, 4, 4), True
+    np.testing.assert_array_equal(
+        raw_samples(replace(digits_evidence, data=data), [0]), np.full((1, 2, 4, 4), 3.0)
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "spectrogram", "fields"),
+    [
+        ((2, 1, 8, 8), False, {"example", "row", "column", "value"}),
+        ((2, 40, 49), True, {"example", "row", "column", "value"}),
+        ((2, 9, 20), False, {"example", "row", "column", "value"}),
+        ((2, 6, 1000), False, {"example", "channel", "time", "value"}),
+        ((2, 30), False, {"example", "channel", "time", "value"}),
+    ],
+)
+def test_samples_are_drawn_by_their_shape(shape, spectrogram, fields):
+    chart = drawn(np.random.default_rng(0).normal(size=shape), ["1: a → b", "2: b → a"], spectrogram)
+    assert set(chart.rows[0]) == fields
+    assert len(chart.rows) <= 2 * 40 * 49
+    altair.Chart.from_dict({**chart.spec, "data": {"values": list(chart.rows)}})
+
+
+def test_large_images_are_averaged_over_blocks():
+    image = np.arange(16.0).reshape(1, 1, 4, 4).repeat(20, axis=2).repeat(20, axis=3)  # 80 x 80
+    chart = drawn(image, ["1: a → b"], False)
+    assert len(chart.rows) == 40 * 40
+    assert chart.rows[0]["value"] == 0.0
+    assert chart.rows[-1]["value"] == 15.0
+    assert "blocks of 2 × 2" in chart.reading
+
+
+def test_no_error_is_no_picture(digits_evidence):
+    section = examples(replace(digits_evidence, answers=digits_evidence.labels))
+    assert section.answer == "None of the 359 test samples is answered wrong."
+    assert not section.blocks
+
+
+def test_at_most_a_handful_of_examples_is_shown(digits_evidence):
+    section = examples(replace(digits_evidence, answers=(digits_evidence.labels + 1) % 10))
+    assert len({row["example"] for row in section.blocks[0].rows}) == SHOWN
+
+
+# ---- environment
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("file /home/ann/my/x.npz is odd", "file …/x.npz is odd"),
+        ("C:\\Users\\ann\\x.csv", "…/x.csv"),
+        ("~/x/y.npz", "…/y.npz"),
+        ("~ann/y.npz", "…/y.npz"),
+        ("source='/a/b.wav'", "source='…/b.wav'"),
+        ("3/4 of it, and/or", "3/4 of it, and/or"),
+    ],
+)
+def test_places_are_shortened_to_a_name(text, kept):
+    assert without_places(text) == kept
+
+
+def test_a_path_with_spaces_is_shortened_to_its_last_part():
+    assert shown("/home/ann b/data c/x y.npz") == "…/x y.npz"
+
+
+def test_neither_home_nor_user_reach_the_page(hostile_evidence):
+    found = texts(environment(hostile_evidence))
+    assert "…/waves.npz" in found
+    assert str(hostile_evidence.run.folder.parent) not in found
+
+
+def test_every_choice_is_shown(digits_evidence):
+    facts = [block for block in environment(digits_evidence).blocks if isinstance(block, Facts)]
+    names = {name for block in facts for name, _ in block.pairs}
+    assert {*type(digits_evidence.run.config).model_fields, "kind", "tau"} - {"neuron"} <= names
+
+
+# ---- all
+
+
+@pytest.mark.parametrize("which", ["digits_evidence", "hostile_evidence"])
+def test_every_chart_is_valid_and_every_key_unique(which, request):
+    found = sections(request.getfixturevalue(which))
+    blocks = [block for section in found for block in section.blocks if isinstance(block, Chart | Table)]
+    keys = [section.key for section in found] + [block.key for block in blocks]
+    assert len(set(keys)) == len(keys)
+    for block in blocks:
+        assert block.reading
+        if isinstance(block, Chart):
+            altair.Chart.from_dict({**block.spec, "data": {"values": [dict(row) for row in block.rows[:5]]}})
+            assert '"tooltip"' in json.dumps(block.spec)
+
+
+def test_hostile_names_are_kept_as_they_are(hostile_evidence):
+    assert hostile_evidence.name == HOSTILE_RUN
+    assert HOSTILE_CLASS in {
+        row["class"] for row in class_rows(counts(hostile_evidence), hostile_evidence.data.classes)
+    }
