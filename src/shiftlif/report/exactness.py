@@ -189,9 +189,7 @@ def _table(layers: list[LayerBehaviour]) -> Table:
             "never speak, integer": layer.quantised.dead,
             "always at the top, float": layer.original.saturated,
             "always at the top, integer": layer.quantised.saturated,
-            **{
-                f"distance of {part}": round(getattr(layer, field), 6) for field, part in DISTANCES.items()
-            },
+            **{f"distance of {part}": round(getattr(layer, field), 6) for field, part in DISTANCES.items()},
         }
         for layer in layers
     ]

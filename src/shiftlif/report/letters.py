@@ -147,7 +147,10 @@ def _facts(layer: Layer) -> Facts:
                 f"information of a letter ({name})",
                 f"{number(entropy_bits(record.usage))} of {number(capacity)} bits possible",
             ),
-            (f"letters other than 0 per neuron and step ({name})", number(float(1 - record.usage[layer.zero]))),
+            (
+                f"letters other than 0 per neuron and step ({name})",
+                number(float(1 - record.usage[layer.zero])),
+            ),
             (
                 f"neurons that never speak, always at the top ({name})",
                 f"{int(dead(record, layer.zero).sum()):,}, {int(saturated(record).sum()):,}",

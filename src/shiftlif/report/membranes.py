@@ -58,7 +58,7 @@ def _answer(layer: Layer, before: Layer | None) -> str:
     else:
         words = (
             f"{percent(silent)} of the membranes of {layer.name} stay below the first boundary ({boundary}) and send "
-            f"nothing; {percent(top)} lie above the top boundary ({number(layer.alphabet.boundaries[-1])}) and get the "
+            f"nothing; {percent(top)} lie at or above the top boundary ({number(layer.alphabet.boundaries[-1])}) and get the "
             f"largest letter {letters[-1]}."
         )
     if not len(layer.original.membranes):
@@ -66,12 +66,8 @@ def _answer(layer: Layer, before: Layer | None) -> str:
     beyond = _beyond(layer)
     if beyond == 0:
         return f"{words} The letters cover all of it."
-    what = (
-        "the outermost letters" if layer.alphabet.signed else f"the largest letter ({letters[-1]}) itself"
-    )
-    return (
-        f"{words} The letters cover {percent(1 - beyond)} of it: {percent(beyond)} lie beyond {what} and are cut off."
-    )
+    what = "the outermost letters" if layer.alphabet.signed else f"the largest letter ({letters[-1]}) itself"
+    return f"{words} The letters cover {percent(1 - beyond)} of it: {percent(beyond)} lie beyond {what} and are cut off."
 
 
 def _beyond(layer: Layer) -> float:

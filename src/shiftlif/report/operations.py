@@ -29,9 +29,7 @@ def operations(evidence: Evidence) -> Section:
         answer = f"The run has no integer program, so there are no operations to count{why}."
         return Section("operations", "Where do the operations go?", answer, [])
     cost, priced = evidence.cost, energy(evidence.cost)
-    layers = [
-        layer for layer in cost.layers if any(getattr(layer, f) for f in ("adds", "compares", *BYTES))
-    ]
+    layers = [layer for layer in cost.layers if any(getattr(layer, f) for f in ("adds", "compares", *BYTES))]
     return Section(
         "operations",
         "Where do the operations go?",
@@ -53,7 +51,9 @@ def _answer(cost: Cost, priced: Energy, layers: Sequence[LayerCost]) -> str:
     where = listing([f"{percent(layer.adds / adds)} in {layer.name}" for layer in ranked if layer.adds])
     bytes_ = sum(cost.totals[name] for name in BYTES)
     best = priced.nanojoules["memory_best"]
-    words = f"An inference of {plural(cost.steps, 'step')} takes {number(adds)} additions and no multiplication"
+    words = (
+        f"An inference of {plural(cost.steps, 'step')} takes {number(adds)} additions and no multiplication"
+    )
     return (
         f"{words}{f': {where}' if where else ''}. Weights, tables and membranes take {number(bytes_)} bytes. By a "
         f"published model of chips with memory it would need {number(best)} nJ."
@@ -145,20 +145,17 @@ def _byte_chart(layers: Sequence[LayerCost]) -> Chart:
         "Bytes that each operation keeps: its weights, its tables (bias, thresholds, resets, letters) and what it "
         f"remembers between steps; most of them in {most.name}."
     )
-    return _bars(
-        "operations-bytes", "Bytes kept", _rows(amounts, parts), order, parts, "bytes", reading
-    )
+    return _bars("operations-bytes", "Bytes kept", _rows(amounts, parts), order, parts, "bytes", reading)
 
 
 def _energy_chart(priced: Energy, order: list[str]) -> Chart:
     layers = [layer for layer in priced.layers if layer.name in order]
     amounts = {
-        name: {layer.name: layer.figures[figure].total / PICO_PER_NANO for layer in layers} for figure, name in FIGURES.items()
+        name: {layer.name: layer.figures[figure].total / PICO_PER_NANO for layer in layers}
+        for figure, name in FIGURES.items()
     }
     parts = list(FIGURES.values())
-    totals = ", ".join(
-        f"{number(priced.nanojoules[figure])} nJ {name}" for figure, name in FIGURES.items()
-    )
+    totals = ", ".join(f"{number(priced.nanojoules[figure])} nJ {name}" for figure, name in FIGURES.items())
     chart = _bars(
         "operations-energy",
         "Energy per inference, by three models",

@@ -46,9 +46,7 @@ def telling(letters: npt.NDArray[np.uint8], most: int) -> npt.NDArray[np.int64]:
     """
     mean = letters.astype(np.float64).mean(0)  # [S, neurons]
     varied = np.argsort(-mean.var(0), kind="stable")[:most]
-    order: npt.NDArray[np.int64] = varied[
-        np.lexsort((varied, -mean.max(0)[varied], mean.argmax(0)[varied]))
-    ]
+    order: npt.NDArray[np.int64] = varied[np.lexsort((varied, -mean.max(0)[varied], mean.argmax(0)[varied]))]
     return order
 
 

@@ -245,7 +245,9 @@ class _Tally:
         counted = torch.bincount(places.flatten(), minlength=letters.shape[2] * alphabet.n_levels)
         found = counted.view(-1, alphabet.n_levels).numpy()
         self.counts = found if self.counts is None else self.counts + found
-        charged = None if isinstance(seen.layer, OtherDynamics) else membranes_before_emission(seen).flatten(2)
+        charged = (
+            None if isinstance(seen.layer, OtherDynamics) else membranes_before_emission(seen).flatten(2)
+        )
         if charged is not None:
             self.membranes.append(thinned(charged.flatten(), SAMPLED))
         values = (seen.membranes * membrane_unit(seen)).flatten(2) if charged is None else charged
@@ -283,4 +285,3 @@ class _Tally:
 
 def _ascending(parts: list[Tensor]) -> Floats:
     return np.sort(torch.cat(parts).numpy()) if parts else np.zeros(0)
-

@@ -32,7 +32,10 @@ def scales(evidence: Evidence) -> Section:
     learnt = [name for name, neuron in neurons.items() if neuron.learnable_scale]
     if not learnt:
         return Section(
-            KEY, TITLE, f"The scales of this run are fixed: {_fixed(neurons)}. Training did not move them.", [now]
+            KEY,
+            TITLE,
+            f"The scales of this run are fixed: {_fixed(neurons)}. Training did not move them.",
+            [now],
         )
     file = evidence.run.folder / HISTORY
     history = read_history(read_file(file).decode(errors="replace")) if file.is_file() else []
@@ -292,7 +295,9 @@ def _now(neurons: dict[str, SpikingNeuron]) -> Table:
                 "least scale": round(float(scale.min()), 5),
                 "largest scale": round(float(scale.max()), 5),
                 "learnt": "yes" if neuron.learnable_scale else "no",
-                "first boundary": round(mean * thresholds.get("first boundary", thresholds["top boundary"]), 5),
+                "first boundary": round(
+                    mean * thresholds.get("first boundary", thresholds["top boundary"]), 5
+                ),
                 "top boundary": round(mean * thresholds["top boundary"], 5),
                 "tau": number(neuron.tau),
             }
