@@ -20,7 +20,7 @@ from shiftlif.training.runs import Run
 
 
 def evidence_of(network, x, labels, folder, *, steps=1, temporal=False):
-    """Evidence as `gather` makes it: every part of the data is ``x``, int8 with an exponent of 0, every sample chosen."""
+    """Evidence as `gather` makes it: every part is ``x``, int8 with an exponent of 0, and every sample is chosen."""
     x, labels = np.asarray(x, np.int8), np.asarray(labels, np.int64)
     network.eval()
     channels = network.input_shape[0]

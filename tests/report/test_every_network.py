@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from shiftlif.network import Network
-from shiftlif.neuron import GLIF, IF, PLIF, NILIF, QuantReLU, ShiftLIF
+from shiftlif.neuron import GLIF, IF, NILIF, PLIF, QuantReLU, ShiftLIF
 from shiftlif.report.alphabets import alphabets
 from shiftlif.report.exactness import exactness
 from shiftlif.report.graph import graph

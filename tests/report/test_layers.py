@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from shiftlif.network import Network
-from shiftlif.neuron import IntLIF, QBLIF, ShiftLIF
+from shiftlif.neuron import QBLIF, IntLIF, ShiftLIF
 from shiftlif.report.alphabets import alphabets, with_size
 from shiftlif.report.exactness import exactness
 from shiftlif.report.letters import letters
@@ -85,8 +85,10 @@ def test_shares_of_the_membrane_by_hand(tmp_path):
     section = first(membranes(evidence_of(one_neuron(1.0), SAMPLES, [0, 1, 0, 1], tmp_path)))
     assert section.layer == "n"
     assert section.answer == (
-        "25 % of the membranes of n stay below the first boundary (0.5) and send nothing; 50 % lie at or above the top "
-        "boundary (1.5) and get the largest letter 2. The letters cover 75 % of it: 25 % lie beyond the largest letter "
+        "25 % of the membranes of n stay below the first boundary (0.5) and send nothing; 50 % lie at or above "
+        "the top "
+        "boundary (1.5) and get the largest letter 2. The letters cover 75 % of it: 25 % lie beyond the largest "
+        "letter "
         "(2) itself and are cut off."
     )
     rows = block(section, "membrane-histogram").rows
@@ -102,8 +104,10 @@ def test_shares_of_the_membrane_by_hand(tmp_path):
 def test_a_layer_with_weights_too_small_is_silent_and_says_so(tmp_path):
     section = first(membranes(evidence_of(one_neuron(0.01), SAMPLES, [0, 1, 0, 1], tmp_path)))
     assert section.answer.startswith(
-        "n never sends a letter. Its membrane is at most 0.05, and 99 % of it lie below 0.0491; the first boundary is "
-        "0.5, 10.2 times as much. What arrives is too weak: in brings no more than 0.0491 (99 % of the currents without "
+        "n never sends a letter. Its membrane is at most 0.05, and 99 % of it lie below 0.0491; the first "
+        "boundary is "
+        "0.5, 10.2 times as much. What arrives is too weak: in brings no more than 0.0491 (99 % of the currents "
+        "without "
         "bias), and a lasting current of 0.5 is what a letter needs."
     )
     bins = [row for row in block(section, "membrane-histogram").rows if row["kind"] == "bin"]
@@ -233,7 +237,7 @@ def test_operations_are_those_of_the_cost_and_shares_add_up(tmp_path):
         assert sum(row["share"] for row in rows if row["part"] == part) == pytest.approx(1, abs=1e-4)
     # 0, 1, 2 and 5 have 0, 1, 1 and 2 binary digits, and each meets one weight
     assert [row["amount"] for row in rows if (row["operation"], row["part"]) == ("in", "additions")] == [1.0]
-    # weights: 1 + 2 bytes; tables: 1 bias, 2 thresholds, 3 resets, 3 letters, then 2 biases; state: one membrane, 2 sums
+    # weights: 1 and 2 bytes; tables: 1 bias, 2 thresholds, 3 resets, 3 letters, then 2 biases; state: 2 sums
     table = {row["operation"]: row for row in block(section, "operations-table").rows}
     assert (table["in"]["bytes of weights"], table["out"]["bytes of weights"]) == (1, 2)
     assert (table["n"]["bytes of tables"], table["readout"]["bytes of tables"]) == (36, 8)

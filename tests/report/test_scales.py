@@ -22,7 +22,8 @@ def test_the_way_of_a_scale_is_read_from_the_metrics(tmp_path):
     evidence = replace(evidence, run=replace(evidence.run, summary={"best_epoch": 2}))
     section = scales(evidence)
     assert section.answer == (
-        "From epoch 1 to 3 the scale of n moved most: it grew from 1 to 1.5, by 50 %; n still moved in the last epochs. "
+        "From epoch 1 to 3 the scale of n moved most: it grew from 1 to 1.5, by 50 %; n still moved in the last "
+        "epochs. "
         "A larger scale means higher boundaries and larger spikes."
     )
     rows = block(section, "scales-track").rows

@@ -14,7 +14,7 @@ from shiftlif.report.wording import accuracy, number, percent, plural
 
 
 def exactness(evidence: Evidence) -> Section:
-    """Float against integer on the test part and layer by layer, and the proof that prepared network and program agree."""
+    """Float against integer on the test part and by layer, and the proof that prepared network and program agree."""
     title = "Does the integer network do what the float one does?"
     right = float((evidence.float_answers == evidence.labels).mean())
     if evidence.refusal:
@@ -44,7 +44,8 @@ def _answer(evidence: Evidence) -> str:
         return f"{words} But the integer program is not what was prepared: {evidence.difference}."
     if evidence.proof is not None:
         return (
-            f"{words} On {plural(evidence.proof.samples, 'sample')} every letter and every membrane of the program is the "
+            f"{words} On {plural(evidence.proof.samples, 'sample')} every letter and every membrane of the "
+            "program is the "
             "prepared network's, bit for bit."
         )
     return words
@@ -126,9 +127,11 @@ def _distance_chart(layers: list[LayerBehaviour], samples: int) -> Chart:
     }
     worst = max(layers, key=lambda layer: layer.letter_distance)
     reading = (
-        f"How far the distributions in float and integer networks are apart, on {plural(samples, 'sample')}: 0 is equal. "
+        f"How far the distributions in float and integer networks are apart, on {plural(samples, 'sample')}: 0 is "
+        "equal. "
         "Letters and membranes are in units of the letters, rates in letters per step. The letters of "
-        f"{worst.name} move most, by {number(worst.letter_distance)}, with a largest letter of {number(worst.levels[-1])}."
+        f"{worst.name} move most, by {number(worst.letter_distance)}, with a largest letter of "
+        f"{number(worst.levels[-1])}."
     )
     return Chart("exactness-distances", "How far float and integer are apart", spec, rows, reading)
 
@@ -171,7 +174,8 @@ def _step_chart(layers: list[LayerBehaviour], steps: int) -> list[Chart]:
     least = min(rows, key=lambda row: float(row["same"]))
     reading = (
         "Share of neurons that send the same letter in both networks, step by step; least in "
-        f"{least['layer']} at step {least['step']}, {percent(float(least['same']))}. Rounded weights move a membrane a "
+        f"{least['layer']} at step {least['step']}, {percent(float(least['same']))}. Rounded weights move a "
+        "membrane a "
         "little, and a letter changes where that crosses a boundary."
     )
     return [Chart("exactness-steps", "The same letter in float and integer, over time", spec, rows, reading)]
@@ -199,6 +203,7 @@ def _table(layers: list[LayerBehaviour]) -> Table:
         "Float and integer, layer by layer",
         list(rows[0]),
         rows,
-        f"What each layer does in both networks on the same samples; on average over layers {percent(mean)} of the letters "
+        f"What each layer does in both networks on the same samples; on average over layers {percent(mean)} of "
+        "the letters "
         "are the same.",
     )

@@ -105,7 +105,8 @@ def _answer(program: IntegerProgram) -> str:
     layers = plural(len(neurons), "layer")
     return (
         f"The program computes {len(program.operations)} operations in order, {layers} of neurons among them, with "
-        f"{number(program.parameters)} weights of {' and '.join(map(str, bits))} bits in {number(program.weight_bytes)} "
+        f"{number(program.parameters)} weights of {' and '.join(map(str, bits))} bits in "
+        f"{number(program.weight_bytes)} "
         f"bytes, and gives one sum for each of {len(program.classes)} classes.{branches}"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,8 @@ def membranes(evidence: Evidence) -> list[Section]:
             blocks.insert(0, _histogram(layer, position, seen.samples))
         else:
             blocks.append(
-                f"{layer.kind} takes steps of its own, so only its letters can be shown, not its membrane before them."
+                f"{layer.kind} takes steps of its own, so only its letters can be shown, not its membrane before "
+                "them."
             )
         found.append(
             Section(
@@ -52,13 +54,15 @@ def _answer(layer: Layer, before: Layer | None) -> str:
     if layer.alphabet.signed:
         words = (
             f"{percent(silent)} of the membranes of {layer.name} lie between the two boundaries around 0 and send "
-            f"nothing; {percent(usage[0])} lie at the lower end and get the letter {letters[0]}, {percent(top)} at the "
+            f"nothing; {percent(usage[0])} lie at the lower end and get the letter {letters[0]}, {percent(top)} "
+            "at the "
             f"upper end and get {letters[-1]}."
         )
     else:
         words = (
             f"{percent(silent)} of the membranes of {layer.name} stay below the first boundary ({boundary}) and send "
-            f"nothing; {percent(top)} lie at or above the top boundary ({number(layer.alphabet.boundaries[-1])}) and get the "
+            f"nothing; {percent(top)} lie at or above the top boundary ({number(layer.alphabet.boundaries[-1])}) "
+            "and get the "
             f"largest letter {letters[-1]}."
         )
     if not len(layer.original.membranes):
@@ -67,7 +71,8 @@ def _answer(layer: Layer, before: Layer | None) -> str:
     if beyond == 0:
         return f"{words} The letters cover all of it."
     what = "the outermost letters" if layer.alphabet.signed else f"the largest letter ({letters[-1]}) itself"
-    return f"{words} The letters cover {percent(1 - beyond)} of it: {percent(beyond)} lie beyond {what} and are cut off."
+    covered, lost = percent(1 - beyond), percent(beyond)
+    return f"{words} The letters cover {covered} of it: {lost} lie beyond {what} and are cut off."
 
 
 def _beyond(layer: Layer) -> float:
@@ -96,7 +101,10 @@ def why_silent(layer: Layer, before: Layer | None) -> str:
         return words
     size = np.sort(np.abs(u)) if layer.alphabet.signed else u
     high, highest = (max(float(v), 0.0) for v in (np.quantile(size, 0.99), size[-1]))
-    reached = f"Its membrane is at most {number(highest)}, and 99 % of it lie below {number(high)}; the first boundary is {number(layer.boundary)}"
+    reached = (
+        f"Its membrane is at most {number(highest)}, and 99 % of it lie below {number(high)}; the first boundary is "
+        f"{number(layer.boundary)}"
+    )
     times = f", {number(layer.boundary / high)} times as much." if high > 0 else "."
     return f"{words} {reached}{times} {_cause(layer, layer.drive, before)}"
 
@@ -112,15 +120,18 @@ def _cause(layer: Layer, drive: Drive, before: Layer | None) -> str:
     lasting = f"a lasting current of {number(needed)} is what a letter needs"
     if strong >= needed and len(drive.bias) and float(np.median(drive.bias)) < 0:
         return (
-            f"Its bias holds it down (median {number(float(np.median(drive.bias)))}): its inputs alone would bring up "
+            f"Its bias holds it down (median {number(float(np.median(drive.bias)))}): its inputs alone would "
+            "bring up "
             f"to {number(strong)} (99 % of the currents), and {lasting}. Train with a lower rate penalty, or start "
             "with a smaller scale (calibrate=quantile)."
         )
     if strong < needed:
         part = "nothing above 0" if strong <= 0 else f"no more than {number(strong)}"
         return (
-            f"What arrives is too weak: {source} brings {part} (99 % of the currents without bias), and {lasting}. Its "
-            "weights are small for its scale: lower the scale (calibrate=quantile), or the rate penalty and the weight "
+            f"What arrives is too weak: {source} brings {part} (99 % of the currents without bias), and "
+            f"{lasting}. Its "
+            "weights are small for its scale: lower the scale (calibrate=quantile), or the rate penalty and the "
+            "weight "
             "decay that made them small."
         )
     return (
@@ -186,7 +197,7 @@ def _histogram(layer: Layer, position: int, samples: int) -> Chart:
             "float": round(float(original[i]), 6),
             "integer": None if integer is None else round(float(integer[i]), 6),
         }
-        for i, (a, b) in enumerate(zip(edges[:-1], edges[1:], strict=True))
+        for i, (a, b) in enumerate(pairwise(edges))
     ]
     rows += _rules(layer, edges)
     bins = [

@@ -38,7 +38,8 @@ def operations(evidence: Evidence) -> Section:
             _count_chart(cost, layers),
             _byte_chart(layers),
             _energy_chart(priced, [layer.name for layer in layers]),
-            "Counts are exact for the samples they were taken on. Energies are models of hardware that was never built: "
+            "Counts are exact for the samples they were taken on. Energies are models of hardware that was never "
+            "built: "
             "good for ratios between networks, not measurements.",
             _table(cost, priced, layers),
         ],
@@ -121,7 +122,8 @@ def _count_chart(cost: Cost, layers: Sequence[LayerCost]) -> Chart:
     order, parts = [layer.name for layer in layers], list(COUNTS.values())
     most = max(layers, key=lambda layer: layer.adds + layer.shifts + layer.compares)
     reading = (
-        f"Additions, shifts and comparisons of each operation per inference, mean of {plural(cost.samples, 'sample')}; "
+        "Additions, shifts and comparisons of each operation per inference, mean of "
+        f"{plural(cost.samples, 'sample')}; "
         f"most of them in {most.name}."
     )
     return _bars(
@@ -153,6 +155,7 @@ def _energy_chart(priced: Energy, order: list[str]) -> Chart:
     amounts = {
         name: {layer.name: layer.figures[figure].total / PICO_PER_NANO for layer in layers}
         for figure, name in FIGURES.items()
+        for figure, name in FIGURES.items()
     }
     parts = list(FIGURES.values())
     totals = ", ".join(f"{number(priced.nanojoules[figure])} nJ {name}" for figure, name in FIGURES.items())
@@ -163,7 +166,8 @@ def _energy_chart(priced: Energy, order: list[str]) -> Chart:
         order,
         parts,
         "nJ",
-        "Modelled energy of each operation. Arithmetic: the operations alone, 45 nm. Memory by event: every event fetches "
+        "Modelled energy of each operation. Arithmetic: the operations alone, 45 nm. Memory by event: every "
+        "event fetches "
         "its weights, 22 nm. Memory, dense: every weight is read once and every value moved, 22 nm. In all: "
         f"{totals}.",
     )
@@ -201,6 +205,7 @@ def _table(cost: Cost, priced: Energy, layers: Sequence[LayerCost]) -> Table:
         "Operations, bytes and energy by operation",
         list(rows[0]) if rows else [],
         rows,
-        f"Per inference of {plural(cost.steps, 'step')}, mean of {plural(cost.samples, 'sample')}. Letters other than 0: "
+        f"Per inference of {plural(cost.steps, 'step')}, mean of {plural(cost.samples, 'sample')}. Letters other "
+        "than 0: "
         "those that arrive at a layer with weights, those that leave a layer of neurons.",
     )

@@ -145,7 +145,8 @@ def _chart(evidence: Evidence, layer: Layer, seen: Recordings, position: int) ->
         f"all {neurons:,} neurons"
         if len(chosen) == neurons
         else (
-            f"the {len(chosen)} of {neurons:,} neurons whose letters differ most from sample to sample (so these rows look "
+            f"the {len(chosen)} of {neurons:,} neurons whose letters differ most from sample to sample (so these "
+            "rows look "
             "livelier than the layer is)"
         )
     )
@@ -157,7 +158,8 @@ def _chart(evidence: Evidence, layer: Layer, seen: Recordings, position: int) ->
         spec,
         rows,
         f"Each cell is the letter, from {names[0]} to {largest}, that one neuron of {layer.name} sends "
-        f"{'for one sample' if one else 'at one step of one sample'} ({network} network): {part}, ordered by the sample "
+        f"{'for one sample' if one else 'at one step of one sample'} ({network} network): {part}, ordered by the "
+        "sample "
         "to which they speak most.",
     )
 

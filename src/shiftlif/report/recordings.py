@@ -1,4 +1,4 @@
-"""What the neurons of a run did with the chosen samples: both networks run once, for every section that looks inside."""
+"""What the neurons of a run did with the chosen samples: both networks run once, for all sections about layers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BATCH = 50
 SAMPLED = 20_000
 """Membranes and currents kept per layer, network and batch."""
 COLUMNS, MOST_COLUMNS, CLASSES = 40, 120, 10
-"""Rasters show about 40 steps of all shown samples together; up to 120 for the sake of one sample for each of 10 classes."""
+"""Rasters show about 40 steps of all samples together; up to 120 for the sake of one sample for each of 10 classes."""
 
 Floats = npt.NDArray[np.float64]
 

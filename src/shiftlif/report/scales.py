@@ -42,7 +42,8 @@ def scales(evidence: Evidence) -> Section:
     tracks = {name: track for name in learnt if (track := _track(history, name))}
     if not tracks:
         answer = (
-            f"The scales of this run were learnt, but its {HISTORY} does not hold them: it was trained by a version that "
+            f"The scales of this run were learnt, but its {HISTORY} does not hold them: it was trained by a "
+            "version that "
             "did not write them. The table shows where they ended; train again to see the way."
         )
         return Section(KEY, TITLE, answer, [now])
@@ -182,7 +183,8 @@ def _scale_chart(tracks: dict[str, Track], best: Any) -> Chart:
         ],
     }
     reading = (
-        f"The scale of {plural(len(tracks), 'layer')} after each epoch; a band spans its channels where they have their "
+        f"The scale of {plural(len(tracks), 'layer')} after each epoch; a band spans its channels where they have "
+        "their "
         "own. The dashed rule marks the epoch whose weights were kept."
     )
     return Chart("scales-track", "Scales", spec, rows, reading)
@@ -239,7 +241,8 @@ def _boundary_chart(tracks: dict[str, Track], neurons: dict[str, SpikingNeuron],
         for name, track in tracks.items()
     ]
     reading = (
-        "Where the boundaries of each layer lay after each epoch, in the unit of its membrane (mean over channels), on a "
+        "Where the boundaries of each layer lay after each epoch, in the unit of its membrane (mean over "
+        "channels), on a "
         f"logarithmic axis. The top boundary ended at: {', '.join(ends)}."
     )
     return Chart("scales-thresholds", "Boundaries of each layer", spec, rows, reading)

@@ -162,7 +162,7 @@ class Classification(lightning.LightningModule):
             )
 
     def figures(self) -> dict[str, float]:
-        """The last epoch's figures by name: ``train/loss``, ``val/accuracy``, ``events/<layer>``, ``scale/<layer>``, ..."""
+        """The last epoch's figures: ``train/loss``, ``val/accuracy``, ``events/<layer>``, ``scale/<layer>``, ..."""
         assert self.train_scores is not None
         assert self.val_scores is not None
         return {
