@@ -29,6 +29,9 @@ COUNTED = 32
 """Of them, how many additions are counted over."""
 
 
+BATCH = 64
+
+
 @dataclass(frozen=True)
 class Trial:
     """The network of a run with other letters, everything else as it was trained.
@@ -104,12 +107,8 @@ def with_size(network: Network, size: int) -> Network:
 def _trial(evidence: Evidence, x: Tensor, y: Tensor, size: int | None) -> Trial:
     network = evidence.run.network if size is None else with_size(evidence.run.network, size)
     with evaluating(network):
-        right = torch.cat(
-            [
-                readout(network(part)).argmax(1) == labels
-                for part, labels in zip(x.split(64, 1), y.split(64), strict=True)
-            ]
-        )
+        parts = [readout(network(x[:, start : start + BATCH])).argmax(1) for start in range(0, len(y), BATCH)]
+    right = torch.cat(parts) == y
     cost = _cost(evidence, network)
     return Trial(
         size,
@@ -186,7 +185,7 @@ def _trial_table(kind: str, trials: list[Trial], sizes: list[int]) -> Table:
 
 def _trial_chart(kind: str, trials: list[Trial]) -> list[Chart]:
     """Accuracy over additions; nothing where there are no additions to show."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "letters": "as trained" if trial.size is None else f"{kind}={trial.size}",
             "kind": "as trained" if trial.size is None else "not retrained",
@@ -241,7 +240,7 @@ def _trial_chart(kind: str, trials: list[Trial]) -> list[Chart]:
 
 def _errors(layers: list[LayerComparison], kind: str, samples: int) -> list[Any]:
     """The error on each layer's membrane by number of letters, as a chart and a table."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "layer": layer.name,
             kind: candidate.size,

@@ -141,7 +141,7 @@ def _step_chart(layers: list[LayerBehaviour], steps: int) -> list[Chart]:
     if steps < 2:
         return []
     names = [layer.name for layer in layers]
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"layer": layer.name, "step": t + 1, "same": round(share, 6)}
         for layer in layers
         for t, share in enumerate(layer.step_agreement)
@@ -171,10 +171,10 @@ def _step_chart(layers: list[LayerBehaviour], steps: int) -> list[Chart]:
             ],
         },
     }
-    least = min(rows, key=lambda row: float(row["same"]))
+    least = min(rows, key=lambda row: row["same"])
     reading = (
         "Share of neurons that send the same letter in both networks, step by step; least in "
-        f"{least['layer']} at step {least['step']}, {percent(float(least['same']))}. Rounded weights move a "
+        f"{least['layer']} at step {least['step']}, {percent(least['same'])}. Rounded weights move a "
         "membrane a "
         "little, and a letter changes where that crosses a boundary."
     )

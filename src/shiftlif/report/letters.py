@@ -81,7 +81,7 @@ def _answer(layer: Layer, samples: int) -> str:
 
 def _usage(layer: Layer, position: int) -> Chart:
     records = [("float", layer.original), ("integer", layer.integer)]
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "letter": letter_name(q),
             "place": i,

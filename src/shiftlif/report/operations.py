@@ -185,7 +185,7 @@ def _energy_chart(priced: Energy, order: list[str]) -> Chart:
 
 def _table(cost: Cost, priced: Energy, layers: Sequence[LayerCost]) -> Table:
     figures = {layer.name: layer.figures for layer in priced.layers}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "operation": layer.name,
             "kind": layer.kind,
