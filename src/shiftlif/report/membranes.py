@@ -291,6 +291,8 @@ def _histogram(layer: Layer, position: int, samples: int) -> Chart:
         "layer": layers,
         "encoding": {"color": {"type": "nominal", "scale": {"scheme": "tableau10"}, "title": None}},
     }
+    drawn, boundaries = sum(row["kind"] == "boundary" for row in rows), len(layer.alphabet.boundaries)
+    which = "the boundaries" if drawn == boundaries else f"{drawn} of the {boundaries} boundaries"
     both = "the float" if integer is None else "the float and in the integer"
     return Chart(
         key_of("membrane-histogram", position, layer.name),
@@ -298,7 +300,7 @@ def _histogram(layer: Layer, position: int, samples: int) -> Chart:
         spec,
         rows,
         f"How often the membrane of {layer.name} has which size before it emits, in {both} network, over "
-        f"{samples} samples and all steps; dashed lines are the boundaries, each with the letter that begins there. "
+        f"{samples} samples and all steps; dashed lines are {which}, each with the letter that begins there. "
         "The height grows with the square root of the share; the outermost bars hold what lies outside.",
     )
 
