@@ -9,7 +9,7 @@ BENCH_VENV ?= .venv-bench
 JOBS ?= 2
 KERNELS := $(wildcard src/shiftlif/kernels/csrc/* src/shiftlif/runtime/c/* src/shiftlif/runtime/host/*)
 
-.PHONY: demo test lint types check originals results bench-kernels bench-engine bench-mcu bare fuzz clean
+.PHONY: demo test lint types check axe originals results bench-kernels bench-engine bench-mcu bare fuzz clean
 
 demo: $(READY)
 	$(BIN)/shiftlif demo --out runs/demo
@@ -25,6 +25,14 @@ types: $(READY)
 	$(BIN)/mypy
 
 check: lint types test
+
+# The accessibility checker that tests/report/test_in_the_browser.py puts into a page; needs npm.
+AXE := build/axe/axe.min.js
+axe: $(AXE)
+$(AXE):
+	mkdir -p build/axe
+	cd build/axe && npm pack --silent axe-core@4.14.1 && tar -xzf axe-core-4.14.1.tgz --strip-components=1 package/axe.min.js
+	touch $@
 
 # Where torch is not installed: a second environment with the deployed half only.
 bare: $(READY)

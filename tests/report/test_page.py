@@ -202,7 +202,8 @@ def test_fractions_of_a_column_share_their_decimals():
     assert column_texts([97.2, 100.0, 94.59]) == ["97.20", "100.00", "94.59"]
     assert column_texts([1234, 5]) == ["1,234", "5"]
     assert column_texts([53.53, 7, None, "x"]) == ["53.53", "7", "–", "x"]
-    assert column_texts([1.5e-9, 2.0]) == ["1.5e-09", "2"]
+    assert column_texts([1.5e-9, 2.0, 0.0]) == ["1.5e-09", "2", "0"]
+    assert column_texts([161172.4, 0.25]) == ["161,172.00", "0.25"]
 
 
 def test_without_vl_convert_the_error_says_what_to_install(monkeypatch):

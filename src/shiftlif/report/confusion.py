@@ -12,7 +12,7 @@ from shiftlif.report.evidence import Evidence
 from shiftlif.report.section import Block, Chart, Row, Section, Table
 from shiftlif.training.metrics import confusion as counted
 
-KEY, TITLE = "classes", "Classes"
+KEY, TITLE = "classes", "Which classes fail?"
 NUMBERED = 24
 """With more classes than this, the cells of the matrix hold no numbers."""
 
@@ -94,7 +94,7 @@ def matrix_spec(classes: int) -> dict[str, Any]:
             "type": "nominal",
             "sort": None,
             "title": field,
-            "axis": {"labelLimit": 110, "labelAngle": angle},
+            "axis": {"labelLimit": 110, "labelAngle": angle, "labelOverlap": classes > NUMBERED},
         }
         for name, field, angle in (("x", "answer", -45), ("y", "label", 0))
     }

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from shiftlif.report.evidence import Evidence
 from shiftlif.report.section import Block, Chart, Row, Section, Table
 
-KEY, TITLE = "examples", "Worst examples"
+KEY, TITLE = "examples", "Which samples fail worst?"
 SHOWN = 8
 LARGEST_SIDE = 40
 """Rows and columns of an image or a spectrogram as it is drawn; larger ones are averaged over blocks."""
@@ -36,7 +36,9 @@ def examples(evidence: Evidence) -> Section:
     """The most confident errors."""
     errors = confident_errors(evidence)
     if not errors:
-        return Section(KEY, TITLE, f"None of the {len(evidence.labels)} test samples is answered wrong.", [])
+        return Section(
+            KEY, TITLE, f"None of the {len(evidence.labels):,} test samples is answered wrong.", []
+        )
     worst = errors[:SHOWN]
     classes = evidence.data.classes
     samples = raw_samples(evidence, [error.index for error in worst])
@@ -67,7 +69,7 @@ def examples(evidence: Evidence) -> Section:
         ),
     ]
     answer = (
-        f"{len(errors)} of {len(evidence.labels)} test samples are answered wrong; {sure} of these errors "
+        f"{len(errors):,} of {len(evidence.labels):,} test samples are answered wrong; {sure} of these errors "
         f"{'has' if sure == 1 else 'have'} a confidence of at least 90 %: look for wrong labels and for samples that "
         "people would confuse too."
     )

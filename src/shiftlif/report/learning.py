@@ -12,7 +12,7 @@ from shiftlif.report.evidence import Evidence
 from shiftlif.report.section import SMALL, Block, Chart, Row, Section
 from shiftlif.training.loop import HISTORY
 
-KEY, TITLE = "learning", "Learning"
+KEY, TITLE = "learning", "How did it learn?"
 LATE = 0.9
 """A best epoch after this share of all epochs suggests that more of them would help."""
 Metrics = list[dict[str, float | None]]

@@ -11,6 +11,9 @@ from typing import Any
 from shiftlif.report.embed import columnar, plain
 from shiftlif.report.section import SMALL, Block, Chart, Facts, Section, Table
 
+SMALLEST = 1e-4
+"""Smaller fractions are written with an exponent."""
+
 
 @dataclass
 class Material:
@@ -145,8 +148,7 @@ def column_texts(values: Sequence[Any]) -> list[str]:
 
 
 def _decimals(value: float) -> int:
-    written = f"{value:.5g}"
-    return 0 if "e" in written else len(written.partition(".")[2])
+    return len(f"{value:.5g}".partition(".")[2]) if SMALLEST <= abs(value) < 1e5 else 0
 
 
 def _cell(value: Any, decimals: int | None) -> str:
@@ -156,6 +158,6 @@ def _cell(value: Any, decimals: int | None) -> str:
         return str(value)
     if isinstance(value, int):
         return f"{value:,}"
-    if "e" in f"{value:.5g}":
-        return f"{value:.5g}"
+    if 0 < abs(value) < SMALLEST:
+        return f"{value:.3g}"
     return f"{value:,.{_decimals(value) if decimals is None else decimals}f}"

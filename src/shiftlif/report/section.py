@@ -49,7 +49,8 @@ class Chart:
             takes the width there is, at most its own ``width`` where it says one; charts of at most `SMALL` pixels
             stand beside each other. A facet or a concatenation may say sizes; one with ``columns`` has fewer where
             there is no room. A colour ``"@ink"``, ``"@paper"``, ``"@muted"``, ``"@accent"``, ``"@bad"``, ``"@grid"``
-            or ``"@rule"`` is the theme's. Every mark has a tooltip.
+            or ``"@rule"`` is the theme's; where a scale names a scheme of Vega, the theme's range of its kind is taken.
+            Every mark has a tooltip.
         rows: what the spec's fields name; strings are data, never markup.
         reading: one sentence that says what it shows: the caption, and the description for screen readers.
     """

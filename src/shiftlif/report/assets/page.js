@@ -37,11 +37,15 @@
     line: { strokeWidth: 1.8 }, point: { filled: true, size: 30 },
     range: { category: c.category, ordinal: c.ramp.slice(1), ramp: c.ramp, heatmap: c.ramp, diverging: c.diverging },
   });
-  const coloured = (value, c) => {  // "@muted" in a spec is the theme's colour of that name
+  // "@muted" in a spec is the theme's colour of that name; a named scheme gives way to the theme's own of its kind.
+  const DIVERGING = new Set(["blueorange", "brownbluegreen", "purplegreen", "pinkyellowgreen", "purpleorange", "redblue", "redgrey", "redyellowblue", "redyellowgreen", "spectral"]);
+  const coloured = (value, c) => {
     if (typeof value === "string") return value[0] === "@" && typeof c[value.slice(1)] === "string" ? c[value.slice(1)] : value;
     if (Array.isArray(value)) return value.map((item) => coloured(item, c));
-    if (value && typeof value === "object") return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, coloured(v, c)]));
-    return value;
+    if (!value || typeof value !== "object") return value;
+    const { scheme, ...rest } = value;
+    if (DIVERGING.has(scheme)) rest.range = "diverging";
+    return Object.fromEntries(Object.entries(rest).map(([name, item]) => [name, coloured(item, c)]));
   };
 
   // ---- charts ------------------------------------------------------------------------------------------------
@@ -66,10 +70,15 @@
   };
   // Vega-Lite fits a width only beside a height in pixels: a height per step becomes one.
   const heightOf = (chart, spec) => {
-    const y = (spec.encoding && spec.encoding.y) || (spec.layer && spec.layer[0].encoding && spec.layer[0].encoding.y);
-    const column = y ? chart.columns.indexOf(y.field) : -1;
-    if (!spec.height || typeof spec.height.step !== "number" || column < 0) return spec.height || 200;
-    return spec.height.step * new Set(chart.values.map((row) => row[column])).size;
+    const step = spec.height && spec.height.step;
+    const encoding = Object.assign({}, ...(spec.layer || []).map((layer) => layer.encoding || {}), spec.encoding);
+    const distinct = (channel) => {
+      const column = chart.columns.indexOf(encoding[channel] && encoding[channel].field);
+      return column < 0 ? 0 : new Set(chart.values.map((row) => row[column])).size;
+    };
+    if (typeof step !== "number" || !distinct("y")) return spec.height || 200;
+    const inside = spec.height.for === "position" ? 0 : distinct("yOffset");
+    return Math.ceil(step * distinct("y") * (inside ? inside * 1.25 : 1));
   };
   // ast: Vega then interprets expressions, where it would compile them with eval, which the page forbids.
   const drawn = (plot, chart, width) => {
@@ -87,14 +96,13 @@
     try {
       if (views.has(key)) views.get(key).finalize();
       views.set(key, await drawn(plot, chart, width));
+      plot.querySelector("svg").setAttribute("aria-hidden", "true");  // the frame around it carries the description
     } catch (error) {
       console.error(key, error);
       plot.textContent = "This chart could not be drawn; its data are in the table below.";
       plot.classList.add("failed");
     }
-    const scroll = figure.querySelector(".scroll");
-    if (scroll.scrollWidth > scroll.clientWidth && scroll.clientWidth) reachable(scroll, `${chart.title}, scrolls sideways`);
-    else for (const name of ["tabindex", "role", "aria-label"]) scroll.removeAttribute(name);
+    reachable(figure.querySelector(".scroll"), chart.title);
   };
   // Paper is light. Printing does not wait for drawing, so a dark page keeps light pictures ready.
   const drawForPaper = async (figure) => {
@@ -109,16 +117,21 @@
     result.finalize();
     picture.dataset.width = figure.dataset.width;
   };
-  const reachable = (scroll, label) => {
-    scroll.tabIndex = 0;
-    scroll.setAttribute("role", "group");
-    scroll.setAttribute("aria-label", label);
+  // What scrolls sideways takes the keyboard's focus, and only that.
+  const reachable = (scroll, title) => {
+    if (!scroll.clientWidth) return;
+    if (scroll.scrollWidth > scroll.clientWidth || scroll.scrollHeight > scroll.clientHeight) {
+      scroll.tabIndex = 0;
+      scroll.setAttribute("role", "group");
+      scroll.setAttribute("aria-label", `${title}, scrolls`);
+    } else for (const name of ["tabindex", "role", "aria-label"]) scroll.removeAttribute(name);
   };
   let drawing = 0;
   const drawAll = async () => {
     const mine = ++drawing;
     root.dataset.ready = "no";
-    for (const figure of figures) {
+    const folded = (figure) => Boolean(figure.closest(".layer:not([open])"));
+    for (const figure of [...figures].sort((a, b) => folded(a) - folded(b))) {
       await draw(figure);
       if (mine !== drawing) return;
       await new Promise((go) => setTimeout(go));
@@ -216,9 +229,10 @@
     });
     table.tBodies[0].append(...rows);
   };
-  for (const scroll of document.querySelectorAll("[data-table] .scroll")) {
-    if (scroll.scrollWidth > scroll.clientWidth && scroll.clientWidth) reachable(scroll, `${scroll.querySelector("table").getAttribute("aria-label")}, scrolls sideways`);
-  }
+  const reachableTables = () => {
+    for (const scroll of document.querySelectorAll("[data-table] .scroll")) reachable(scroll, scroll.querySelector("table").getAttribute("aria-label"));
+  };
+  reachableTables();
 
   // ---- what the reader does ----------------------------------------------------------------------------------
   const actions = {
@@ -255,7 +269,10 @@
       }
       details.dataset.filled = "yes";
     }
-    if (details.matches(".layer") && details.open) for (const figure of details.querySelectorAll("[data-chart]")) redrawIfResized(figure);
+    if (details.matches(".layer") && details.open) {
+      reachableTables();
+      for (const figure of details.querySelectorAll("[data-chart]")) redrawIfResized(figure);
+    }
   }, true);
   const openTarget = () => {
     let id = "";
@@ -284,12 +301,14 @@
   });
   system.addEventListener("change", () => { if (!chosen) setTheme(system.matches ? "dark" : "light"); });
   const redrawIfResized = (figure) => {
-    if (!closed && Math.abs(roomFor(figure) - Number(figure.dataset.width)) > 12) draw(figure);
+    if (closed || !figure.dataset.width) return;
+    if (Math.abs(roomFor(figure) - Number(figure.dataset.width)) > 12) draw(figure);
+    else reachable(figure.querySelector(".scroll"), data.charts[figure.dataset.chart].title);
   };
   let waiting = 0;
   addEventListener("resize", () => {
     clearTimeout(waiting);
-    waiting = setTimeout(() => figures.forEach(redrawIfResized), 150);
+    waiting = setTimeout(() => { figures.forEach(redrawIfResized); reachableTables(); }, 150);
   });
   let closed = null;  // paper shows every layer
   const onPaper = (yes) => {
