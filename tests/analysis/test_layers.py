@@ -65,7 +65,7 @@ def test_the_mode_of_the_network_is_left_alone_and_no_batch_is_an_error():
 
 def test_figures_are_written(tmp_path):
     (tmp_path / "metrics.csv").write_text(
-        "epoch,train/loss,val/loss,train/accuracy,val/accuracy\n1,2,2,0.5,0.5\n2,1,1,0.9,0.8\n"
+        "epoch,train/loss,val/loss,train/accuracy,val/accuracy,scale/n\n1,2,2,0.5,0.5,\n2,1,1,0.9,0.8,0.7\n"
     )
     layer = LayerStatistics("n", 1, 0.5, (0.0, 1.0), (0.5, 0.5), (0.0,) * 5)
     for path in (

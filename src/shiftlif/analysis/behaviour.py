@@ -19,6 +19,8 @@ from shiftlif.analysis.firing import LayerBehaviour, LayerTally
 from shiftlif.errors import DataError, NetworkError
 from shiftlif.network import Network, Observation, evaluating, readout
 
+Watch = Callable[[int, Observation], None]
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -66,7 +68,12 @@ class Behaviour:
 
 @torch.no_grad()
 def compare(
-    original: Network, quantised: Network, batches: Iterable[Tensor], labels: Tensor | None = None
+    original: Network,
+    quantised: Network,
+    batches: Iterable[Tensor],
+    labels: Tensor | None = None,
+    *,
+    watch: Watch | None = None,
 ) -> Behaviour:
     """Run both networks on the same inputs and compare what they do, in evaluation mode.
 
@@ -78,6 +85,8 @@ def compare(
         quantised: the prepared network (or any other with the same layer names and alphabets).
         batches: network inputs ``[T, B, *input_shape]``, all with the same T.
         labels: ``[N]``, of all samples in the order of the batches; None: answers are compared but not judged.
+        watch: also called with every observation of a layer that emits letters, after 0 for the original and 1 for
+            the quantised network; a batch of the original comes before the same one of the quantised network.
 
     Raises:
         NetworkError: the networks' neurons differ in name or alphabet.
@@ -93,7 +102,7 @@ def compare(
             steps = len(x)
             for which, network in enumerate((original, quantised)):
                 outputs, _ = network.run(
-                    x.to(next(network.parameters()).device), observer=_observer(tallies, which)
+                    x.to(next(network.parameters()).device), observer=_observer(tallies, which, watch)
                 )
                 scores[which].append(readout(outputs).cpu())
     if not steps:
@@ -114,10 +123,14 @@ def compare(
     )
 
 
-def _observer(tallies: dict[str, LayerTally], which: int) -> Callable[[Observation], None]:
+def _observer(
+    tallies: dict[str, LayerTally], which: int, watch: Watch | None
+) -> Callable[[Observation], None]:
     def observe(seen: Observation) -> None:
         if seen.name in tallies:
             tallies[seen.name].add(seen, which)
+            if watch is not None:
+                watch(which, seen)
 
     return observe
 

@@ -31,10 +31,15 @@ def learning_curves(metrics: str | Path, target: str | Path) -> Path:
     try:
         with open(metrics, newline="", encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream))
-        columns = {name: [float(row[name]) for row in rows] for name in rows[0]}
-        epochs = columns["epoch"]
-        drawn = [(q, p, columns[f"{p}/{q}"]) for q in ("loss", "accuracy") for p in ("train", "val")]
-    except (OSError, IndexError, KeyError, TypeError, ValueError) as error:
+        if not rows:
+            raise ValueError("it has no rows")
+        epochs = [float(row["epoch"]) for row in rows]
+        drawn = [
+            (q, p, [float(row[f"{p}/{q}"]) for row in rows])
+            for q in ("loss", "accuracy")
+            for p in ("train", "val")
+        ]
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise DataError(
             f"{metrics}: is not the metrics.csv of a run ({error}); pass the one of a run folder"
         ) from error

@@ -6,6 +6,7 @@ a prepared neuron's integers are multiplied by the real value of their unit.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from shiftlif.alphabet import Alphabet
 from shiftlif.analysis.distance import earth_movers_distance, sample_distance
-from shiftlif.network import Observation, letter_indices
+from shiftlif.network import Observation, letter_indices, pre_emission
 from shiftlif.neuron import SpikingNeuron
 
 MEMBRANE_BINS = 512
@@ -86,7 +87,7 @@ class LayerTally:
 
     def add(self, seen: Observation, which: int) -> None:
         """One batch ``[T, B, ...]`` of one network; the original's comes before the quantised network's."""
-        letters = self._indices(seen)
+        letters = emitted_letters(seen, self.levels)
         zero = self.levels.index(0.0)
         self._usage[which] += torch.bincount(letters.flatten(), minlength=len(self.levels)).cpu()
         self._events[which] = _sum(self._events[which], letters != zero)
@@ -132,15 +133,11 @@ class LayerTally:
             int((tops == self._emissions).sum()),
         )
 
-    def _indices(self, seen: Observation) -> Tensor:
-        """The place of every emitted letter in the alphabet, uint8 ``[T, B, ...]``."""
-        return letter_indices(seen.outputs.detach() * _letter_unit(seen), self.levels).to(torch.uint8)
-
     def _span(self) -> float:
         return MEMBRANE_SPAN * max(abs(self.levels[0]), abs(self.levels[-1]))
 
     def _histogram(self, seen: Observation) -> Tensor:
-        v = seen.membranes.detach().double() * _membrane_unit(seen)
+        v = seen.membranes.detach().double() * membrane_unit(seen)
         place = torch.floor((v / self._span() + 1) * (MEMBRANE_BINS / 2)).clamp(0, MEMBRANE_BINS - 1)
         return torch.bincount(place.long().flatten(), minlength=MEMBRANE_BINS).cpu()
 
@@ -156,20 +153,37 @@ def _found(counts: Tensor | None) -> Tensor:
     return counts
 
 
-def _letter_unit(seen: Observation) -> Tensor | float:
+def emitted_letters(seen: Observation, levels: Sequence[float]) -> Tensor:
+    """The place of every emitted letter among ``levels``, uint8 ``[T, B, ...]``."""
+    return letter_indices(seen.outputs.detach() * letter_unit(seen), levels).to(torch.uint8)
+
+
+def letter_unit(seen: Observation) -> Tensor | float:
     """What an output is multiplied by to give its letter."""
     if isinstance(seen.layer, SpikingNeuron):
         return _inverse_scale(seen.layer, seen.outputs.ndim)
     return 2.0**-seen.layer.alphabet.fraction_bits  # type: ignore[union-attr, operator]
 
 
-def _membrane_unit(seen: Observation) -> Tensor:
+def membrane_unit(seen: Observation) -> Tensor:
     """What a membrane is multiplied by to give it in the unit of the letters."""
     if isinstance(seen.layer, SpikingNeuron):
         return _inverse_scale(seen.layer, seen.outputs.ndim).double()
     unit = seen.layer.unit
     assert isinstance(unit, Tensor)  # of a prepared neuron, one per channel
     return unit.double().view(1, 1, -1, *(1,) * (seen.outputs.ndim - 3))
+
+
+def membranes_before_emission(seen: Observation) -> Tensor:
+    """The membranes that met the boundaries, in the unit of the letters: float64 ``[T, B, ...]``.
+
+    The call that was observed has to have started from the zero state.
+    """
+    if isinstance(seen.layer, SpikingNeuron):
+        before = pre_emission(seen.currents, seen.layer)
+    else:
+        before = seen.layer.before_emission(seen.currents, seen.membranes)  # type: ignore[operator]
+    return before.detach().double() * membrane_unit(seen)
 
 
 def _inverse_scale(neuron: SpikingNeuron, rank: int) -> Tensor:

@@ -229,9 +229,7 @@ class IntegerNeuron(_Integrator):
         gain = 0.0 if self.detach_reset else self.reset_gain
         letters, membranes = [], []
         for current in inflow.unbind(0):
-            if self.leak_shift is not None:
-                v = v - floor(v * 2.0**-self.leak_shift)
-            v = v + current
+            v = self._leaked(v) + current
             letter, after = _EmitInteger.apply(  # type: ignore[no-untyped-call]
                 v, thresholds, resets, unit, self.alphabet, self.surrogate, gain
             )
@@ -239,6 +237,19 @@ class IntegerNeuron(_Integrator):
             letters.append(letter)
             membranes.append(v)
         return torch.stack(letters).float(), v, torch.stack(membranes)
+
+    def _leaked(self, v: Tensor) -> Tensor:
+        return v if self.leak_shift is None else v - floor(v * 2.0**-self.leak_shift)
+
+    def before_emission(self, currents: Tensor, membranes: Tensor) -> Tensor:
+        """The integer membranes ``[T, B, ...]`` that met the thresholds, of a sequence from the zero state.
+
+        Args:
+            currents: what was given to `run`.
+            membranes: after each step, as `run` returned them.
+        """
+        before = torch.cat([torch.zeros_like(membranes[:1]), membranes[:-1]])
+        return self._leaked(before) + self._inflow(currents)
 
     def _cleared(self, v: Tensor, letter: Tensor, unit: Tensor) -> Tensor:
         """1 where a hard reset clears the membrane, with the gradient that the float neuron gives it."""

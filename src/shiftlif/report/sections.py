@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from shiftlif.report.alphabets import alphabets
 from shiftlif.report.confusion import confusion
 from shiftlif.report.environment import environment
 from shiftlif.report.evidence import Evidence
+from shiftlif.report.exactness import exactness
 from shiftlif.report.examples import examples
+from shiftlif.report.graph import graph
 from shiftlif.report.learning import learning
+from shiftlif.report.letters import letters
+from shiftlif.report.membranes import membranes
+from shiftlif.report.operations import operations
+from shiftlif.report.raster import raster
+from shiftlif.report.scales import scales
 from shiftlif.report.section import Section
 from shiftlif.report.summary import summary
 
@@ -26,7 +34,14 @@ SECTIONS: tuple[Entry, ...] = (
     Entry(learning),
     Entry(confusion),
     Entry(examples),
-    # Sections about layers, operations and exactness stand here.
+    Entry(scales),
+    Entry(membranes),
+    Entry(letters),
+    Entry(raster),
+    Entry(alphabets),
+    Entry(exactness),
+    Entry(operations),
+    Entry(graph),
     Entry(environment),
 )
 

@@ -172,9 +172,13 @@ def _rank(row: dict[str, float]) -> tuple[float, float]:
 
 
 def history_csv(history: list[dict[str, float]]) -> bytes:
-    """The rows as CSV text, one column per figure."""
+    """The rows as CSV text, one column per figure; a cell is empty where an epoch has no such figure.
+
+    A run that an earlier version began may have fewer figures in its first epochs.
+    """
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
+    names = list(dict.fromkeys(name for row in history for name in row))
+    writer = csv.DictWriter(text, fieldnames=names, lineterminator="\n")
     writer.writeheader()
     writer.writerows([{**row, "epoch": int(row["epoch"])} for row in history])
     return text.getvalue().encode()

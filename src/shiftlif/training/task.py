@@ -19,6 +19,7 @@ from shiftlif.training.config import TrainingConfig
 from shiftlif.training.metrics import Scores, confusion, scores
 from shiftlif.training.objective import classification_loss, distillation_loss
 from shiftlif.training.rate import event_rate, has_letters, rate_penalty
+from shiftlif.training.scales import learned_figures
 from shiftlif.training.schedule import warmup_cosine
 from shiftlif.training.synaptic import SynapticPenalty
 from shiftlif.training.teacher import Teacher
@@ -161,7 +162,7 @@ class Classification(lightning.LightningModule):
             )
 
     def figures(self) -> dict[str, float]:
-        """The last epoch's figures by name: ``train/loss``, ``val/accuracy``, ``events/<layer>``, ..."""
+        """The last epoch's figures: ``train/loss``, ``val/accuracy``, ``events/<layer>``, ``scale/<layer>``, ..."""
         assert self.train_scores is not None
         assert self.val_scores is not None
         return {
@@ -169,6 +170,7 @@ class Classification(lightning.LightningModule):
             "train/accuracy": self.train_scores.accuracy,
             **{f"val/{name}": value for name, value in self.val_scores.to_dict().items()},
             **{f"events/{name}": value for name, value in self.val_events.items()},
+            **learned_figures(self.network),
         }
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
