@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 # Files of the repository that are pages or pictures of the site, and where.
+RESULTS = [
+    f"results/{path.name}" for path in sorted((ROOT / "results").iterdir()) if path.suffix in (".md", ".png")
+]
 OUTSIDE = {
     "CONTRIBUTING.md": "project/contributing.md",
     "CHANGELOG.md": "project/changelog.md",
-    **{path.relative_to(ROOT).as_posix(): path.relative_to(ROOT).as_posix() for path in ROOT.glob("results/*.md")},
-    **{path.relative_to(ROOT).as_posix(): path.relative_to(ROOT).as_posix() for path in ROOT.glob("results/*.png")},
+    **{path: path for path in RESULTS},
 }
 SOURCES = {site: repository for repository, site in OUTSIDE.items()}
 LINK = re.compile(r"(?<!\\)\[([^\]\[]*)\]\((?![a-z]+:|#)([^)#\s]+)(#[^)\s]*)?\)")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +54,12 @@ SETTINGS = {
 }
 
 
-def staircase(axis: Any, alphabet: Alphabet, reach: tuple[float, float], colour: str, label: str, width: float) -> None:
+def staircase(
+    axis: Any, alphabet: Alphabet, reach: tuple[float, float], colour: str, label: str, width: float
+) -> None:
     """Q(u) with its jumps left open."""
     edges = [reach[0], *alphabet.boundaries, reach[1]]
-    for i, (left, right) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for i, (left, right) in enumerate(pairwise(edges)):
         letter = float(alphabet.quantize(left if i else right - 1e-9))
         axis.plot([left, right], [letter, letter], color=colour, lw=width, label=None if i else label)
 
@@ -124,7 +127,10 @@ def absorption() -> Figure:
     """What a layer sends, and what the next one multiplies it with, before and after `absorb`."""
     scale, alphabet = 0.6, PowerOfTwo(2)
     network = Network(
-        nn.Linear(1, 1), ShiftLIF(K=2, tau=1, scale=scale, learnable_scale=False), nn.Linear(1, 1), input_shape=(1,)
+        nn.Linear(1, 1),
+        ShiftLIF(K=2, tau=1, scale=scale, learnable_scale=False),
+        nn.Linear(1, 1),
+        input_shape=(1,),
     )
     with torch.no_grad():
         for name, weight in (("linear1", 1.0), ("linear2", 0.8)):
@@ -135,7 +141,10 @@ def absorption() -> Figure:
     x = torch.linspace(-0.1, 0.9, 2001)[:, None]
     frames = direct_code(x, 1)
     for axis, net, title in zip(
-        figure.subplots(1, 2), (network, absorb(network)), ("before: scale 0.6", "after: scale 1"), strict=True
+        figure.subplots(1, 2),
+        (network, absorb(network)),
+        ("before: scale 0.6", "after: scale 1"),
+        strict=True,
     ):
         neuron, after = net.layers["shiftlif1"], net.layers["linear2"]
         with torch.no_grad():
@@ -170,18 +179,31 @@ def exactness() -> Figure:
     layer = next(operation for operation in program.operations if operation.name == "shiftlif1")
     sent = integers.letters["shiftlif1"][:, 0]
     channel = max(range(sent.shape[1]), key=lambda c: len(np.unique(sent[:, c])))
-    membrane, letters = (table["shiftlif1"][:, 0, channel] for table in (integers.membranes, integers.letters))
+    membrane, letters = (
+        table["shiftlif1"][:, 0, channel] for table in (integers.membranes, integers.letters)
+    )
     figure = Figure(figsize=(9, 3.8), layout="constrained")
     axis, times = figure.subplots(), np.arange(1, steps + 1)
     for number, threshold in enumerate(layer.thresholds[channel]):
-        axis.axhline(threshold, color=ORANGE, lw=1, ls="--", label=None if number else "thresholds of the program")
+        axis.axhline(
+            threshold, color=ORANGE, lw=1, ls="--", label=None if number else "thresholds of the program"
+        )
         axis.text(steps + 0.6, threshold, f"{threshold}", color=ORANGE, va="bottom", fontsize=8)
     before = membrane + layer.resets[channel][np.searchsorted(layer.letters, letters)]
     axis.plot(times, before, "o", color=GREY, ms=5, label="integer membrane before emission")
     axis.plot(times, membrane, "s", color=BLUE, ms=9, mfc="none", mew=1.6, label="after reset, program")
-    axis.plot(times, floats["shiftlif1"][:, 0, channel], "x", color=GREEN, ms=6, label="after reset, prepared network")
+    axis.plot(
+        times,
+        floats["shiftlif1"][:, 0, channel],
+        "x",
+        color=GREEN,
+        ms=6,
+        label="after reset, prepared network",
+    )
     for time, height, letter in zip(times, before, letters, strict=True):
-        axis.annotate(f"letter {letter}", (time, height), (0, 6), textcoords="offset points", ha="center", fontsize=8)
+        axis.annotate(
+            f"letter {letter}", (time, height), (0, 6), textcoords="offset points", ha="center", fontsize=8
+        )
     axis.set(xlabel="step", ylabel="membrane, in its unit", xticks=times, xlim=(0.4, steps + 1.3))
     low, high = min(membrane.min(), before.min()), max(before.max(), layer.thresholds[channel].max())
     axis.set_ylim(low - 0.08 * (high - low), high + 0.4 * (high - low))

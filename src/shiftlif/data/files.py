@@ -32,7 +32,8 @@ def load_path(
         split_seed: seed of that split, independent of any training seed.
         front_end: name or description; None is ``log_mel`` for a folder of mixed WAV clips, ``sum_frames``
             when ``frames`` is given, else ``none``.
-        length, audio_channels: for folders of WAV files, see ``read_folder_set``.
+        length: for folders of WAV files, see ``read_folder_set``.
+        audio_channels: likewise.
 
     Raises:
         DataError: when the path or what it holds has another form.

@@ -28,7 +28,14 @@ def subsample(data: Data, part: str, most: int) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def predict(network: Network, data: Data, part: str, batch_size: int = 256) -> Tensor:
-    """Class scores ``[N, classes]`` of a part, in evaluation mode, on the network's device."""
+    """Class scores ``[N, classes]`` of a part of ``data``, in evaluation mode, on the network's device.
+
+    Args:
+        network: what is asked.
+        data: the samples, see `Data`.
+        part: ``train``, ``val`` or ``test``.
+        batch_size: samples of a call; it changes no score.
+    """
     device = next(network.parameters()).device
     with evaluating(network):
         found = [readout(network(x.to(device))) for x in inputs(data, part, batch_size)]
@@ -36,7 +43,7 @@ def predict(network: Network, data: Data, part: str, batch_size: int = 256) -> T
 
 
 def evaluate(network: Network, data: Data, part: str, batch_size: int = 256) -> Scores:
-    """`Scores` on ``train``, ``val`` or ``test``."""
+    """`Scores` of what `predict` gives, with the same arguments, on ``train``, ``val`` or ``test``."""
     logits, labels = predict(network, data, part, batch_size), data.parts[part].y
     return scores(
         confusion(logits.argmax(1), labels, len(data.classes)), float(F.cross_entropy(logits, labels))
