@@ -29,6 +29,7 @@ check: lint types test
 # The documentation as pages, build/site; a warning is an error. `python docs/figures/draw.py` draws its figures again.
 site: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	$(BIN)/python -m tests.docs.blocks
 
 # Where torch is not installed: a second environment with the deployed half only.
 bare: $(READY)

@@ -5,7 +5,7 @@ Every fence names its language. What is said of a block stands in a comment befo
 | comment | meaning |
 |---|---|
 | `<!-- not run: REASON -->` | it cannot run in a test: hours, hardware, downloads |
-| `<!-- needs: NAME -->` | runs where that is there: `kernels`, `engine`, or a command, as `shiftlif report` |
+| `<!-- needs: NAME -->` | runs where that is there: `kernels`, `engine`, `data` or a command, as `shiftlif report` |
 | `<!-- before: LANGUAGE`, lines, `-->` | a block that the reader does not see: data and runs that the page speaks of |
 | `<!-- environment: originals -->`, anywhere | the page's blocks run in `make originals`, which has SpikingJelly |
 

@@ -26,7 +26,11 @@ def missing(need: str | None) -> str | None:
         return None
     if need.startswith("shiftlif "):
         return None if need.split()[1] in COMMANDS else f"the command {need}"
-    return {"kernels": cpu.unavailable, "engine": runtime.unavailable()}[need]
+    return {
+        "kernels": cpu.unavailable,
+        "engine": runtime.unavailable(),
+        "data": None if os.environ.get("SHIFTLIF_DATA") else "SHIFTLIF_DATA is not set",
+    }[need]
 
 
 class Reader:

@@ -6,16 +6,24 @@ from tests.docs.blocks import PAGES, ROOT, RUN, TEXT, Block, blocks, of_original
 from tests.docs.running import Reader, missing
 
 EVERY = [block for page in PAGES for block in blocks(page)]
-RUNNING = [page for page in PAGES if any(block.runs for block in blocks(page)) and not of_originals(page)]
 
 
 def _name(page):
     return page.relative_to(ROOT).as_posix()
 
 
+def _running():
+    """Pages with blocks that run here; those that need the real data sets have the mark of such tests."""
+    for page in PAGES:
+        found = [block for block in blocks(page) if block.runs]
+        if found and not of_originals(page):
+            marks = [pytest.mark.data] if any(block.needs == "data" for block in found) else []
+            yield pytest.param(page, marks=marks, id=_name(page))
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning")  # of layers that a few epochs left silent
-@pytest.mark.parametrize("page", RUNNING, ids=_name)
+@pytest.mark.parametrize("page", list(_running()))
 def test_the_blocks_of_a_page_run_in_their_order(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     reader, lacking = Reader(), []
