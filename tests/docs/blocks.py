@@ -5,9 +5,10 @@ Every fence names its language. What is said of a block stands in a comment befo
 | comment | meaning |
 |---|---|
 | `<!-- not run: REASON -->` | it cannot run in a test: hours, hardware, downloads |
-| `<!-- needs: NAME -->` | runs where that is there: `kernels`, `engine`, `data` or a command, as `shiftlif report` |
+| `<!-- needs: NAME -->` | runs where that is there: `kernels`, `engine`, `data`, a compiler, a command |
 | `<!-- before: LANGUAGE`, lines, `-->` | a block that the reader does not see: data and runs that the page speaks of |
-| `<!-- environment: originals -->`, anywhere | the page's blocks run in `make originals`, which has SpikingJelly |
+| `<!-- run by: TEST -->` | another test runs it, whose file says so |
+| `<!-- page run by: TEST -->`, anywhere | the same of all blocks of a page, as of those that need SpikingJelly |
 
 `python -m tests.docs.blocks` counts them.
 """
@@ -24,10 +25,11 @@ PAGES = (
     ROOT / "SECURITY.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 )
+WHOLE = re.compile(r"^<!-- page run by: (\S+) -->$", re.MULTILINE)
 RUN = ("python", "sh", "c", "yaml")
 TEXT = ("text", "bibtex")  # shown, nothing that could run
 BLOCK = re.compile(
-    r"(?:^<!-- (?P<key>not run|needs): (?P<value>[^\n]*?) -->\n\n?)?"
+    r"(?:^<!-- (?P<key>not run|run by|needs): (?P<value>[^\n]*?) -->\n\n?)?"
     r"^(?P<fence>```|~~~)(?P<language>[^\n]*)\n(?P<code>.*?)^(?P=fence)$"
     r"|^<!-- before: (?P<hidden>\w+)\n(?P<before>.*?)^-->$",
     re.MULTILINE | re.DOTALL,
@@ -44,6 +46,7 @@ class Block:
     code: str
     not_run: str | None = None
     needs: str | None = None
+    run_by: str | None = None
 
     @property
     def where(self) -> str:
@@ -51,32 +54,31 @@ class Block:
 
     @property
     def runs(self) -> bool:
-        return self.language in RUN and self.not_run is None
+        """Whether tests/docs runs it, where it has what it needs."""
+        return self.language in RUN and self.not_run is None and self.run_by is None
 
 
 def blocks(page: Path) -> list[Block]:
     """The blocks of a page in their order."""
     text, found = page.read_text(encoding="utf-8"), []
+    elsewhere = WHOLE.search(text)
     for match in BLOCK.finditer(text):
         hidden = match["hidden"] is not None
         code = match["before"] if hidden else match["code"]
         line = text.count("\n", 0, match.start("before" if hidden else "code")) + 1
+        said = {match["key"]: match["value"]}
         found.append(
             Block(
                 page,
                 line,
                 match["hidden"] if hidden else match["language"].strip(),
                 code,
-                match["value"] if match["key"] == "not run" else None,
-                match["value"] if match["key"] == "needs" else None,
+                said.get("not run"),
+                said.get("needs"),
+                elsewhere[1] if elsewhere else said.get("run by"),
             )
         )
     return found
-
-
-def of_originals(page: Path) -> bool:
-    """Whether the blocks of a page need SpikingJelly or snnTorch."""
-    return "<!-- environment: originals -->" in page.read_text(encoding="utf-8")
 
 
 def counted() -> str:
@@ -86,12 +88,12 @@ def counted() -> str:
         for block in blocks(page):
             if block.language in TEXT:
                 counts["text"] += 1
-            elif not block.runs:
+            elif block.not_run is not None:
                 counts["not run"] += 1
             else:
-                counts["originals" if of_originals(page) else "run"] += 1
+                counts["run" if block.run_by is None else "elsewhere"] += 1
     return (
-        f"documentation: {counts['run']} blocks run here, {counts['originals']} in make originals, "
+        f"documentation: {counts['run']} blocks run here, {counts['elsewhere']} in other tests, "
         f"{counts['not run']} marked as not run, {counts['text']} without code"
     )
 

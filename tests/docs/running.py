@@ -26,6 +26,8 @@ def missing(need: str | None) -> str | None:
         return None
     if need.startswith("shiftlif "):
         return None if need.split()[1] in COMMANDS else f"the command {need}"
+    if need == "arm-none-eabi-gcc":
+        return None if shutil.which(need) else f"no {need}"
     return {
         "kernels": cpu.unavailable,
         "engine": runtime.unavailable(),
