@@ -32,7 +32,7 @@ RAISED = {
     if isinstance(value, type) and issubclass(value, ShiftLIFError)
 }
 HELPERS = {"fail": "ProgramError"}  # functions that return the error to be raised
-SENT_ON = re.compile(r"^`|\b(?:as|as for|as in|see|like|those of) `{1,2}[\w.]+`{1,2}")
+SENT_ON = re.compile(r"(?i)^`|\b(?:as|as for|as in|see|like|those of) `{1,2}[\w.]+`{1,2}")
 ARRAY = re.compile(r"\b(?:Tensor|NDArray|Int8|IntArray|Float64|ArrayLike)\b")
 SHAPE = re.compile(r"\[[^\]]*\]|\bshape\b|\bscalar\b|\bone number\b|\bone value\b")
 
