@@ -9,7 +9,7 @@ BENCH_VENV ?= .venv-bench
 JOBS ?= 2
 KERNELS := $(wildcard src/shiftlif/kernels/csrc/* src/shiftlif/runtime/c/* src/shiftlif/runtime/host/*)
 
-.PHONY: demo test lint types check axe originals results bench-kernels bench-engine bench-mcu bare fuzz clean
+.PHONY: demo test lint types check site axe originals results bench-kernels bench-engine bench-mcu bare fuzz clean
 
 demo: $(READY)
 	$(BIN)/shiftlif demo --out runs/demo
@@ -18,13 +18,18 @@ test: $(READY)
 	$(BIN)/python -m pytest -n $(JOBS)
 
 lint: $(READY)
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks docs
+	$(BIN)/ruff format --check src tests benchmarks docs/site_hooks.py docs/figures
 
 types: $(READY)
 	$(BIN)/mypy
 
 check: lint types test
+
+# The documentation as pages, build/site; a warning is an error. `python docs/figures/draw.py` draws its figures again.
+site: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	$(BIN)/python -m tests.docs.blocks
 
 # The accessibility checker that tests/report/test_in_the_browser.py puts into a page; needs npm.
 AXE := build/axe/axe.min.js

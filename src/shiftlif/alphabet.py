@@ -140,6 +140,9 @@ def Uniform(L: int, placement: str = "nearest", *, signed: bool = False) -> Alph
         L: the largest count, 1 to 127.
         placement: ``nearest`` puts boundary i at ``i - 1/2``, ``floor`` at ``i``.
         signed: mirror the table to -L, ..., L.
+
+    Raises:
+        ConfigurationError: L or placement is none of these.
     """
     _check_range("Uniform: L", L, 1, MAX_L)
     shift = {"nearest": 0.5, "floor": 0.0}.get(placement)
@@ -159,6 +162,9 @@ def PowerOfTwo(K: int, placement: str = "nearest", *, signed: bool = False) -> A
             the boundary of letter ``2^-k`` at ``2^-(k+1/2)``, ``floor`` at ``2^-k``. The paper's
             rounding rule is not public, so the choice is a parameter.
         signed: mirror the table to -1, ..., -2^-K, 0, 2^-K, ..., 1.
+
+    Raises:
+        ConfigurationError: K or placement is none of these.
     """
     _check_range("PowerOfTwo: K", K, 0, MAX_K)
     letters = [2.0**-k for k in range(K, -1, -1)]

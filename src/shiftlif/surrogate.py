@@ -71,7 +71,13 @@ class Rectangle:
 
 
 def at_boundaries(u: Tensor, alphabet: Alphabet, bump: Callable[[Tensor], Tensor]) -> Tensor:
-    """Sum over boundaries of (jump of the letter) x bump(u - boundary): one bump for a binary neuron."""
+    """Sum over boundaries of (jump of the letter) x bump(u - boundary): one bump for a binary neuron.
+
+    Args:
+        u: normalised membranes, any shape; the result has it too.
+        alphabet: whose boundaries and letters.
+        bump: a function of the distance to a boundary, elementwise.
+    """
     total = torch.zeros_like(u)
     for i, boundary in enumerate(alphabet.boundaries):
         jump = alphabet.levels[i + 1] - alphabet.levels[i]

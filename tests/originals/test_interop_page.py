@@ -1,23 +1,37 @@
-import re
+"""The pages about SpikingJelly and snnTorch, whose blocks need both."""
+
 from pathlib import Path
 
 import pytest
 import torch
 
 from shiftlif import direct_code, readout
+from tests.docs.blocks import PAGES, ROOT, RUN, blocks
+from tests.docs.running import Reader, missing
 
-PAGE = Path(__file__).parents[2] / "docs" / "spikingjelly.md"
+PAGE = ROOT / "docs" / "spikingjelly.md"
+TUTORIAL = ROOT / "docs" / "tutorials" / "spikingjelly-to-microcontroller.md"
+
+
+def _names(page, folder):
+    """What the page's blocks define, run in order."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        reader = Reader()
+        for block in blocks(page):
+            if block.language in RUN and block.not_run is None and missing(block.needs) is None:
+                reader.follow(block)
+    return reader.names
 
 
 @pytest.fixture(scope="module")
-def names():
-    """What the page's blocks define, run in order."""
-    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 5
-    found = {}
-    for block in blocks:
-        exec(compile(block, str(PAGE), "exec"), found)
-    return found
+def names(tmp_path_factory):
+    return _names(PAGE, tmp_path_factory.mktemp("page"))
+
+
+def test_no_page_is_forgotten():
+    here = Path(__file__).relative_to(ROOT).as_posix()
+    assert [page for page in PAGES if any(block.run_by == here for block in blocks(page))] == [PAGE, TUTORIAL]
 
 
 def test_the_pages_programs_classify_digits(names):
@@ -35,6 +49,13 @@ def test_the_pages_network_and_its_import_give_the_same_scores(names):
         imported = readout(names["network"](direct_code(x, 4)))
     torch.testing.assert_close(imported, original, rtol=1e-4, atol=1e-4)
     assert (original.argmax(1).numpy() == names["verified"].predictions).mean() > 0.98
+
+
+def test_the_tutorials_network_is_a_folder_of_c_that_passes_its_test(tmp_path):
+    found = _names(TUTORIAL, tmp_path)
+    assert found["accuracy"] > 0.8
+    assert found["agreement"] > 0.97
+    assert list((tmp_path / "digits_c").glob("*.o"))  # what make built, for this machine or for the core
 
 
 def test_the_page_names_every_layer_that_the_import_knows():

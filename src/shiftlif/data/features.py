@@ -122,7 +122,7 @@ def standardise_sample(x: Array, epsilon: float = 1e-6) -> Float32:
 
 
 def sum_frames(x: Array, frames: int) -> Float32:
-    """Sum event counts over neighbouring time bins: ``[N, T0, ...]`` to ``[N, frames, ...]``.
+    """Sum event counts x over neighbouring time bins: ``[N, T0, ...]`` to ``[N, frames, ...]``.
 
     Bin ``i`` belongs to frame ``i * frames // T0``, so every event is counted once also where ``frames`` does
     not divide ``T0``.

@@ -34,7 +34,8 @@ def load_path(
         split_seed: seed of that split, independent of any training seed.
         front_end: name or description; None is ``log_mel`` for a folder of mixed WAV clips, ``sum_frames``
             when ``frames`` is given, else ``none``.
-        length, audio_channels: for folders of WAV files, see ``read_folder_set``.
+        length: for folders of WAV files, see ``read_folder_set``.
+        audio_channels: likewise.
         events: for folders of recordings of an event camera: how they become frames, fields of
             `shiftlif.data.events.Binning`.
 

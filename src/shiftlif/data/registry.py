@@ -181,7 +181,8 @@ def load(
         val_fraction: share of the training part that becomes validation, see ``split_validation``.
         split_seed: seed of that split, independent of any training seed.
         front_end: name or description of a front end; None is the one in the table.
-        length, audio_channels: for folders of WAV files.
+        length: for folders of WAV files, see ``read_folder_set``.
+        audio_channels: likewise.
         protocol: how the set is divided, see ``shiftlif.data.official.protocols``; other sets than the official ones
             have ``"ours"`` only.
         events: for folders of recordings of an event camera, see ``load_path``.

@@ -129,7 +129,7 @@ def explain(
 def runs_fused(
     mechanism: Mechanism | str, currents: Tensor, initial: Tensor | None, scale: Tensor, decay: Tensor
 ) -> bool:
-    """Whether this call goes to the kernels.
+    """Whether this call goes to the kernels; arguments as `explain`.
 
     Raises:
         NetworkError: ``fused`` was asked for and the kernels cannot run it.

@@ -50,7 +50,7 @@ def mechanism_of(
     detach_reset: bool,
     reset_gain: float = 1.0,
 ) -> Mechanism | str:
-    """The kernels' description of a neuron, or why they have none."""
+    """The kernels' description of a neuron, or why they have none; fields as `shiftlif.neuron.NeuronParameters`."""
     named = _NAMED.get(type(surrogate))
     if named is None:
         return "the surrogate is not one of shiftlif's own, so its derivative is known to Python only"

@@ -14,7 +14,7 @@ from shiftlif.kernels.operator import is_traced
 
 
 def pools_fused(x: Tensor) -> bool:
-    """Whether `max_pool` runs this input; elsewhere torch's pooling gives the same."""
+    """Whether `max_pool` runs this input, ``[B, C, ...]``; elsewhere torch's pooling gives the same."""
     return (
         cpu.unavailable is None
         and x.is_cpu

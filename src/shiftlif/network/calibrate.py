@@ -35,7 +35,13 @@ class LayerCalibration(NamedTuple):
 
 
 def letter_usage(spikes: Tensor, neuron: SpikingNeuron, channel_axis: int) -> Tensor:
-    """Share of each letter among spikes, ``[n_levels]``."""
+    """Share of each letter among spikes, ``[n_levels]``.
+
+    Args:
+        spikes: of any shape.
+        neuron: which sent them.
+        channel_axis: which of their axes is the channel.
+    """
     scale = neuron.effective_scale().detach()
     shape = [1] * spikes.ndim
     if neuron.channels is not None:
@@ -47,20 +53,20 @@ def letter_usage(spikes: Tensor, neuron: SpikingNeuron, channel_axis: int) -> Te
 
 
 def letter_indices(q: Tensor, levels: Sequence[float]) -> Tensor:
-    """The place of each letter in its alphabet, int64, the shape of ``q``; letters are exact up to rounding only."""
+    """The place of each letter in its alphabet, int64, the shape of ``q``; letters are near ``levels``, to rounding."""
     table = torch.tensor(levels, dtype=q.dtype, device=q.device)
     return torch.bucketize(q.contiguous(), (table[1:] + table[:-1]) / 2)
 
 
 def observe(network: Network, x: Tensor, name: str) -> Observation:
-    """What the layer of that name did during one call."""
+    """What the layer of that name did while ``network`` was called with x ``[T, B, ...]``."""
     seen: list[Observation] = []
     network.run(x, observer=lambda o: seen.append(o) if o.name == name else None)
     return seen[0]
 
 
 def pre_emission(currents: Tensor, neuron: SpikingNeuron) -> Tensor:
-    """H at every step ``[T, B, ...]`` of currents ``[T, B, ...]``, from the zero state."""
+    """H of the neuron at every step, ``[T, B, ...]``, for currents ``[T, B, ...]``, from the zero state."""
     membranes = neuron.run(currents, None, last=False, record=True)[2]
     assert membranes is not None  # asked for
     before = torch.cat([torch.zeros_like(membranes[:1]), membranes[:-1]])
@@ -69,7 +75,7 @@ def pre_emission(currents: Tensor, neuron: SpikingNeuron) -> Tensor:
 
 
 def thinned(values: Tensor, most: int) -> Tensor:
-    """At most so many entries of the last axis, drawn with a fixed seed; all of them where there are no more.
+    """At most so many entries of the last axis of values ``[..., N]``, drawn with a fixed seed; all where N is no more.
 
     A fixed stride would not do: where it is a multiple of a layer's size, it sees one neuron only.
     """
@@ -87,13 +93,13 @@ def sampled_rows(h: Tensor, neuron: SpikingNeuron) -> Tensor:
 
 
 def distributions(h: Tensor, neuron: SpikingNeuron) -> list[Distribution]:
-    """`sampled_rows` as distributions, one per scale entry."""
+    """`sampled_rows` of H ``[T, B, C, ...]`` as distributions, one per scale entry of the neuron."""
     rows = sampled_rows(h, neuron).detach().cpu().numpy()
     return [Distribution.of(row, signed=neuron.alphabet.signed) for row in rows]
 
 
 def least_error_scales(rows: list[Distribution], neuron: SpikingNeuron) -> Tensor:
-    """The neuron's scales ``[1]`` or ``[C]`` of least squared quantisation error, inside its ``scale_range``."""
+    """The neuron's scales of least error for rows from `distributions`, ``[1]`` or ``[C]``, in its ``scale_range``."""
     low, high = neuron.scale_range
     found = [
         best_scale(row, neuron.alphabet, low=low, high=high, power_of_two=neuron.scale_power_of_two)

@@ -28,7 +28,15 @@ class StatefulLayer(nn.Module):
     """
 
     def run(self, currents: Tensor, membrane: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Outputs ``[T, B, ...]``, last state ``[B, ...]``, states after each step ``[T, B, ...]``."""
+        """Outputs ``[T, B, ...]``, last state ``[B, ...]``, states after each step ``[T, B, ...]``.
+
+        Args:
+            currents: ``[T, B, ...]``.
+            membrane: the state ``[B, ...]`` before the first step; None is the zero state.
+
+        Raises:
+            NetworkError: always, here; a layer defines its own.
+        """
         raise NetworkError(f"{type(self).__name__} must define run(currents, membrane)")
 
 
@@ -102,7 +110,7 @@ def name_layers(layers: tuple[nn.Module, ...] | Mapping[str, nn.Module]) -> nn.M
 
 
 def direct_code(x: Tensor, steps: int) -> Tensor:
-    """Present the same frame at every step: ``[B, ...] -> [T, B, ...]``.
+    """Present the same frame x at every step: ``[B, ...] -> [T, B, ...]``.
 
     The time axis is a view with stride 0, which the container recognises: layers before the first
     neuron see one frame and are computed once.

@@ -79,7 +79,7 @@ class Distribution:
         return np.concatenate([ends, inner, ends + len(self)], axis=-1)
 
     def mean_squared_error(self, levels: Floats, boundaries: Floats) -> Any:
-        """Of tables ``[..., L + 1]`` and ``[..., L]`` in the unit of the samples; shape ``[...]``."""
+        """Of ``levels`` ``[..., L + 1]`` with ``boundaries`` ``[..., L]``, in the samples' unit; shape ``[...]``."""
         edges = self.edges(boundaries)
         count, total, square = (
             np.diff(a[edges]) for a in (np.arange(len(self) + 1), self.sums, self.squares)
@@ -122,11 +122,15 @@ def best_scale(
     Args:
         distribution: made with ``signed`` as the alphabet has it.
         alphabet: Q.
-        low, high: the scale lies in between.
+        low: the least scale allowed.
+        high: the largest scale allowed.
         power_of_two: only powers of two are allowed.
 
     Returns:
         s; 1, or the end of the range beside it, where all samples are 0 and every scale is as good.
+
+    Raises:
+        DataError: no power of two lies in the range.
     """
     if distribution.reach == 0:
         return min(max(1.0, low), high)

@@ -10,7 +10,7 @@ from shiftlif.kernels import max_pool, pools_fused
 
 
 def per_axis(value: Any, rank: int) -> tuple[int, ...]:
-    """A torch size argument (a number or a tuple) as one whole number per spatial axis."""
+    """A torch size argument (value: a number or a tuple) as one whole number for each of ``rank`` spatial axes."""
     if isinstance(value, int):
         return (value,) * rank
     return tuple(int(v) for v in value)

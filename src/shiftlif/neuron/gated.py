@@ -135,7 +135,11 @@ class GLIF(OtherDynamics):
         last: bool = True,
         record: bool = False,
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """Spikes ``[T, B, ...]``, last state ``[B, 3, ...]``, membranes ``[T, B, ...]``, like `SpikingNeuron.run`."""
+        """Spikes ``[T, B, ...]``, last state ``[B, 3, ...]``, membranes ``[T, B, ...]``, like `SpikingNeuron.run`.
+
+        Raises:
+            NetworkError: as there, and beyond the steps that it was built for.
+        """
         steps = checked_steps(currents, steps)
         batch, *shape = currents.shape[1:]
         check_state(membrane, (batch, 3, *shape), currents)

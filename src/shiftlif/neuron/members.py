@@ -49,7 +49,17 @@ class TLIF(
 
 
 class ShiftLIF(SpikingNeuron, defaults={"learnable_scale": True}):
-    """Letters ``{0, 2^-K, ..., 1/2, 1}`` times s: a synapse is a shift and an add (arXiv:2605.01866)."""
+    """Letters ``{0, 2^-K, ..., 1/2, 1}`` times s: a synapse is a shift and an add (arXiv:2605.01866).
+
+    Args:
+        K: exponent of the smallest letter, 0 to 6.
+        placement: of the boundaries, see `PowerOfTwo`.
+        signed: letters of both signs.
+        options: those of `SpikingNeuron`.
+
+    Raises:
+        ConfigurationError: a parameter is out of its range.
+    """
 
     def __init__(
         self, K: int = 3, placement: str = "nearest", *, signed: bool = False, **options: Any
@@ -58,21 +68,30 @@ class ShiftLIF(SpikingNeuron, defaults={"learnable_scale": True}):
 
 
 class SignedShiftLIF(ShiftLIF):
-    """Letters ``{0, ±2^-K, ..., ±1/2, ±1}`` times s."""
+    """Letters ``{0, ±2^-K, ..., ±1/2, ±1}`` times s; parameters as for `ShiftLIF`."""
 
     def __init__(self, K: int = 3, placement: str = "nearest", **options: Any) -> None:
         super().__init__(K, placement, signed=True, **options)
 
 
 class QBLIF(SpikingNeuron, defaults={"learnable_scale": True, "scale": 0.5}):
-    """Counts ``0 ... L`` times a learnable scale that is absorbed after training (arXiv:2604.25688)."""
+    """Counts ``0 ... L`` times a learnable scale that is absorbed after training (arXiv:2604.25688).
+
+    Args:
+        L: the largest count, 1 to 127.
+        placement: of the boundaries, see `Uniform`.
+        options: those of `SpikingNeuron`.
+
+    Raises:
+        ConfigurationError: a parameter is out of its range.
+    """
 
     def __init__(self, L: int = 4, placement: str = "nearest", **options: Any) -> None:
         super().__init__(Uniform(L, placement), **self.with_settings(options))
 
 
 class IntLIF(SpikingNeuron):
-    """Counts ``0 ... L`` with a fixed scale of 1 (I-LIF, arXiv:2407.20708)."""
+    """Counts ``0 ... L`` with a fixed scale of 1 (I-LIF, arXiv:2407.20708); parameters as for `QBLIF`."""
 
     def __init__(self, L: int = 4, placement: str = "nearest", **options: Any) -> None:
         super().__init__(Uniform(L, placement), **self.with_settings(options))
@@ -82,6 +101,7 @@ class NILIF(IntLIF):
     """Counts divided by L, ``0, 1/L, ..., 1`` (NI-LIF, arXiv:2411.16061): `IntLIF` measured in units of 1/L.
 
     Its membrane and spikes are those of `IntLIF` divided by L: currents are divided first, the scale is 1/L.
+    Parameters are those of `IntLIF`.
     """
 
     def __init__(self, L: int = 4, placement: str = "nearest", **options: Any) -> None:
@@ -109,7 +129,11 @@ class QuantReLU(
         bits: 1 to 8; 8 bits reach 127, since a letter is a signed byte.
         scale: initial step s; None is LSQ's ``2 E|x| / sqrt(Q)`` for the rectified normal current that batch
             normalisation gives, E|x| = 1 / sqrt(2 pi).
-        channels, learnable_scale, scale_power_of_two, scale_range, surrogate: see `SpikingNeuron`.
+        channels: see `SpikingNeuron`, as for those that follow.
+        learnable_scale: whether s is trained.
+        scale_power_of_two: round s to a power of two.
+        scale_range: s is kept inside.
+        surrogate: pseudo-derivative; None is the straight-through rectangle.
 
     Raises:
         ConfigurationError: a parameter is out of its range.

@@ -241,7 +241,11 @@ class SpikingNeuron(nn.Module):
         return sequence(currents, membrane, parameters, steps=steps, last=last, record=record)
 
     def step(self, current: Tensor, membrane: Tensor) -> tuple[Tensor, Tensor]:
-        """`shiftlif.neuron.step` with this module's parameters; arrays ``[B, ...]``."""
+        """`shiftlif.neuron.step` with this module's parameters; arrays ``[B, ...]``.
+
+        Raises:
+            NetworkError: membrane and current have different shapes.
+        """
         if membrane.shape != current.shape:
             raise NetworkError(
                 f"the membrane has shape {tuple(membrane.shape)}, the current {tuple(current.shape)}; "

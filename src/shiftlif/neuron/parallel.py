@@ -47,7 +47,9 @@ class PSN(OtherDynamics):
     Args:
         steps: T. The matrix W is ``[T, T]`` and dense: step t sees the currents of all steps, later ones included, so
             the neuron can neither stream nor run another number of steps. A network trained with it belongs to its T.
-        scale, channels, learnable_scale: threshold and height of the spike, see `SpikingNeuron`.
+        scale: threshold and height of the spike, see `SpikingNeuron`.
+        channels: None for one scale per layer, else the length of the channel axis.
+        learnable_scale: whether the scale is trained.
         surrogate: pseudo-derivative g(u); None is ATan.
 
     W starts uniform in ``±1 / sqrt(T)``, as published, from torch's global generator; b starts at 0.

@@ -50,7 +50,7 @@ class NeuronParameters(NamedTuple):
 
 
 def integrate(current: Tensor, membrane: Tensor, parameters: NeuronParameters) -> Tensor:
-    """H: ``V + (I - V) / tau`` with ``decay_input``, else ``(1 - 1/tau) V + I``."""
+    """H ``[B, ...]``: ``V + (I - V) / tau`` with ``decay_input``, else ``(1 - 1/tau) V + I``; arguments as `step`."""
     if parameters.input_gain != 1:
         current = current * parameters.input_gain
     if parameters.decay_input:

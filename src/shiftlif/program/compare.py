@@ -15,7 +15,7 @@ Trace = tuple[Mapping[str, Array], Mapping[str, Array]]  # (letters, membranes),
 
 
 def first_mismatch(a: Array, b: Array) -> tuple[int, ...] | None:
-    """The first index, in C order, at which two arrays of one shape differ; None when they are equal."""
+    """The first index, in C order, at which a and b, two arrays of one shape, differ; None when they are equal."""
     different = np.asarray(a != b)
     if not different.any():
         return None

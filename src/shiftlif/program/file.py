@@ -127,7 +127,7 @@ def _settings_of(quantizer: InputQuantizer) -> dict[str, int]:
 
 
 def save(program: IntegerProgram, path: str | PathLike[str]) -> None:
-    """Writes the model file, atomically.
+    """Writes the model file of a program to ``path``, atomically.
 
     Raises:
         ModelFileError: when it cannot be written; an existing file is then unchanged.

@@ -16,7 +16,7 @@ State = dict[str, npt.NDArray[Any]]
 
 
 def initial_state(program: IntegerProgram, batch: int) -> State:
-    """Zero membranes int32 ``[batch, C, ...]`` per Neuron and Accumulate, and the counter ``steps``."""
+    """Zero membranes int32 ``[batch, C, ...]`` per Neuron and Accumulate of a program, and the counter ``steps``."""
     check_int("initial_state", "batch", batch, 1, 2**31 - 1)
     stateful = (op.name for op in program.operations if isinstance(op, (Neuron, Accumulate)))
     state: State = {name: np.zeros((batch, *program.shapes()[name]), np.int32) for name in stateful}

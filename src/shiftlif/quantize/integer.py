@@ -278,7 +278,7 @@ class IntegerReadout(_Integrator):
     """
 
     def run(self, currents: Tensor, membrane: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Real class scores ``[T, B, classes]``, last sum and all sums."""
+        """Real class scores ``[T, B, classes]``, last sum and all sums; arguments like `SpikingNeuron.run`."""
         inflow = self._inflow(currents)
         sums = inflow.cumsum(0) if membrane is None else inflow.cumsum(0) + membrane
         return (inflow * self.unit).float(), sums[-1], sums

@@ -16,6 +16,10 @@ class SumPool(nn.Module):
 
     It stands for average pooling once the divisor has been absorbed into the following weights, so
     that integers stay integers.
+
+    Args:
+        kernel: the window, one extent per spatial axis.
+        stride: its steps, likewise.
     """
 
     def __init__(self, kernel: tuple[int, ...], stride: tuple[int, ...]) -> None:

@@ -258,7 +258,7 @@ class Engine:
 
 
 class Stream:
-    """Frames as they arrive, for a batch of streams; made by `Engine.stream`."""
+    """Frames as they arrive, for a ``batch`` of streams of one ``engine``; made by `Engine.stream`."""
 
     def __init__(self, engine: Engine, batch: int) -> None:
         check_int("stream", "batch", batch, 1, 2**31 - 1)

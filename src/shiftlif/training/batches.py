@@ -86,7 +86,13 @@ class Data:
     sample_shape: tuple[int, ...]
 
     def training_loader(self, batch_size: int, seed: int) -> DataLoader[Batch]:
-        """Shuffled batches; a last batch that is not full is left out (batch-norm cannot use one sample)."""
+        """Batches of ``batch_size`` training samples, shuffled anew in each epoch from ``seed``.
+
+        A last batch that is not full is left out (batch-norm cannot use one sample).
+
+        Raises:
+            DataError: the training part holds one sample.
+        """
         part = self.parts["train"]
         if len(part) < 2:
             raise DataError(
@@ -101,7 +107,7 @@ class Data:
         )
 
     def loader(self, part: str, batch_size: int = 256) -> DataLoader[Batch]:
-        """Batches of a part, in order."""
+        """Batches of ``batch_size`` samples of a part, in order."""
         return DataLoader(self.parts[part], batch_size, collate_fn=_identity)
 
     def fingerprint(self) -> str:
@@ -118,7 +124,7 @@ class Data:
         return in_time(dequantize(x, self.quantizer), self.steps, self.temporal)
 
     def frames(self, part: str) -> npt.NDArray[np.int8]:
-        """The int8 frames of a part as the integer program takes them."""
+        """The int8 frames of a part, ``[N, C, ...]`` or ``[N, T, C, ...]`` when temporal."""
         return self.parts[part].x.numpy()
 
 
@@ -140,7 +146,8 @@ def fit_quantizer(dataset: Dataset, exponent: int | None = None, digits: int | N
 
     Args:
         dataset: its training part is used.
-        exponent, digits: as `InputQuantizer.fit` takes them; None is fitted, and all of int8. Counts keep their step.
+        exponent: as `InputQuantizer.fit` takes it; None is fitted. Counts keep their step.
+        digits: as `InputQuantizer.fit` takes them; None is all of int8.
     """
     x = dataset.x_train
     if not dataset.temporal:

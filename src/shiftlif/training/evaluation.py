@@ -31,7 +31,15 @@ def subsample(data: Data, part: str, most: int) -> tuple[Tensor, Tensor]:
 def predict(
     network: Network, data: Data, part: str, batch_size: int = 256, *, report: Report | None = None
 ) -> Tensor:
-    """Class scores ``[N, classes]`` of a part, in evaluation mode, on the network's device."""
+    """Class scores ``[N, classes]`` of a part of ``data``, in evaluation mode, on the network's device.
+
+    Args:
+        network: what is asked.
+        data: the samples, see `Data`.
+        part: ``train``, ``val`` or ``test``.
+        batch_size: samples of a call; it changes no score.
+        report: told how many samples are done.
+    """
     device = next(network.parameters()).device
     batches = inputs(data, part, batch_size)
     if report is not None:
@@ -44,7 +52,7 @@ def predict(
 def evaluate(
     network: Network, data: Data, part: str, batch_size: int = 256, *, report: Report | None = None
 ) -> Scores:
-    """`Scores` on ``train``, ``val`` or ``test``."""
+    """`Scores` of what `predict` gives, with the same arguments, on ``train``, ``val`` or ``test``."""
     logits, labels = predict(network, data, part, batch_size, report=report), data.parts[part].y
     return scores(
         confusion(logits.argmax(1), labels, len(data.classes)), float(F.cross_entropy(logits, labels))
