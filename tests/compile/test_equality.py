@@ -11,7 +11,7 @@ from shiftlif.alphabet import Binary, PowerOfTwo, Ternary, Uniform
 from shiftlif.compile import compile_network, convert, verify
 from shiftlif.errors import CompileError, ConfigurationError, NetworkError, VerificationError
 from shiftlif.network import Network, direct_code, readout
-from shiftlif.neuron import LIF, ShiftLIF
+from shiftlif.neuron import LIF, IntLIF, ShiftLIF
 from shiftlif.program import InputQuantizer, Neuron
 from shiftlif.quantize import IntegerNeuron, QuantizedSynapse, absorb, prepare
 from tests.quantize.networks import ALPHABETS, KINDS, build
@@ -248,3 +248,28 @@ def test_verifying_a_network_that_was_not_prepared_says_what_to_pass():
     _, program = _both(network)
     with pytest.raises(CompileError, match="pass what prepare"):
         verify(absorb(network), program, _frames(network, 2))
+
+
+@pytest.mark.parametrize(
+    "neuron",
+    [
+        IntLIF(2, tau=1),
+        IntLIF(2, tau=2),
+        IntLIF(2, tau=math.inf, decay_input=False),
+        LIF(tau=2, reset="hard"),
+    ],
+)
+def test_a_channel_that_only_its_bias_drives_sends_what_it_sends_in_the_float_network(neuron):
+    network = Network(nn.Linear(1, 3), neuron, nn.Linear(3, 3), input_shape=(1,)).eval()
+    with torch.no_grad():
+        network.layers["linear1"].weight.copy_(torch.tensor([[1.0], [0.0], [0.0]]))
+        network.layers["linear1"].bias.copy_(torch.tensor([0.0, 0.0, 3.0]))
+    prepared, program = _both(network, steps=3)
+    frames = _frames(network, 6)
+    verify(prepared, program, frames)
+    name = next(iter(program.run(frames, record=True).letters))
+    sent = program.run(frames, record=True).letters[name]
+    assert (sent[:, :, 1] == 0).all()
+    alone = neuron(torch.full((3, 1, 1), 3.0)) / float(neuron.scale) * 2**neuron.alphabet.fraction_bits
+    assert alone.flatten().tolist() == sent[:, 0, 2].tolist()
+    assert (sent[:, :, 2] == sent[:, :1, 2]).all()

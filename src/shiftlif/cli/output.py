@@ -32,7 +32,6 @@ EXTRAS = {
     "matplotlib": "plot",
     "librosa": "audio",
     "soundfile": "audio",
-    "altair": "report",
     "vl_convert": "report",
     "pooch": "download",
     "h5py": "hdf5",

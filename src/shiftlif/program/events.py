@@ -126,7 +126,20 @@ def step_events(
 def run_events(
     program: IntegerProgram, lists: Sequence[Events], *, record: bool = False, state: State | None = None
 ) -> Result:
-    """A step for each list; arguments, result and errors otherwise as `shiftlif.program.run` and `step_events`."""
+    """A step for each list of events of one stream.
+
+    Args:
+        program: its Input holds counts (``low`` is 0).
+        lists: events of each step, structured arrays ``[E]``, which may be empty.
+        record: keep letters and membranes of every step.
+        state: to go on from; None starts afresh.
+
+    Returns:
+        What `shiftlif.program.run` returns for the frames that the lists make, bit for bit.
+
+    Raises:
+        ProgramError: there is no list, or as `step_events`.
+    """
     if not len(lists):
         raise ProgramError("events: there is no list, expected one for every step")
     state = initial_state(program, 1) if state is None else state
@@ -151,7 +164,15 @@ def run_events(
 
 
 def event_adds(program: IntegerProgram, lists: Sequence[Events]) -> int:
-    """Adds of the layers that read the frame, when it comes as lists: events times their exact fan-out."""
+    """Adds of the layers that read the frame, when it comes as lists: events times their exact fan-out.
+
+    Args:
+        program: its Input holds counts.
+        lists: events of each step, structured arrays ``[E]``.
+
+    Raises:
+        ProgramError: as `step_events`.
+    """
     shape = program.input_shape
     fans = sum(fan_out(op, _source(op, shape)).reshape(-1) for op in _first_layers(program))
     return sum(int(np.sum(np.asarray(fans)[addresses_of(program, events)])) for events in lists)

@@ -168,7 +168,15 @@ class InputQuantizer:
 
     @classmethod
     def counts(cls, channels: int, limit: int = INT8_HIGH) -> InputQuantizer:
-        """For event counts from 0 to ``limit`` (1 to 127); larger ones count as so many. 1 makes binary frames."""
+        """For event counts, which stay as they are up to a limit.
+
+        Args:
+            channels: of the frames.
+            limit: 1 to 127; larger counts become it. 1 makes binary frames.
+
+        Raises:
+            ProgramError: a number is out of its range.
+        """
         check_int("InputQuantizer", "limit", limit, 1, INT8_HIGH)
         return cls._unchanged(channels, 0, limit)
 

@@ -192,8 +192,11 @@ def _neuron(path: str, neuron: SpikingNeuron, wire: _Wire) -> tuple[IntegerNeuro
 
     fan_in = synapse.weight[0].numel()
     current = fan_in * synapse.largest * wire.largest * 2**shift
+    # A bias beyond every current by the last boundary sends that letter at every step, as any larger one does.
+    table = math.ceil(reach / float(unit.min()))
+    bias_limit = current + table
     # Leak by 2^m keeps the membrane below 2^m times its largest inflow (current and bias).
-    bound = math.inf if leak_shift is None else 2**leak_shift * (2 * current + 1) + reach / float(unit.min())
+    bound = math.inf if leak_shift is None else 2**leak_shift * (current + bias_limit + 1) + table
     prepared = IntegerNeuron(
         wire.bias * input_gain,
         unit,
@@ -206,7 +209,7 @@ def _neuron(path: str, neuron: SpikingNeuron, wire: _Wire) -> tuple[IntegerNeuro
         reset=neuron.reset,
         detach_reset=neuron.detach_reset,
         reset_gain=neuron.reset_gain,
-        bias_limit=float(current),
+        bias_limit=float(bias_limit),
         wide=bound >= EXACT_FLOAT32,
     )
     return prepared, _Wire(2.0**-alphabet.fraction_bits, int(abs(alphabet.integer_levels).max()))
