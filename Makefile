@@ -13,6 +13,7 @@ KERNELS := $(wildcard src/shiftlif/kernels/csrc/* src/shiftlif/runtime/c/* src/s
 
 demo: $(READY)
 	$(BIN)/shiftlif demo --out runs/demo
+	@echo 'the command shiftlif is in $(BIN): . $(BIN)/activate'
 
 test: $(READY)
 	$(BIN)/python -m pytest -n $(JOBS)

@@ -108,6 +108,7 @@ def test_a_network_that_knows_everything_is_perfectly_calibrated():
     assert expected_calibration_error(logits, labels.flip(0), bins=10) == pytest.approx(2 / 3)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 20), st.booleans())
 def test_calibration_lies_between_one_bin_and_single_samples(n, bins, adaptive):
     generator = torch.Generator().manual_seed(n)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from shiftlif.cli.compile import deploy_run, save
+from shiftlif.cli.progress import Progress
 from shiftlif.program.storage import PROGRAM
 from shiftlif.report.gather import gather
 from shiftlif.training.config import NeuronConfig, TrainingConfig
@@ -28,7 +29,7 @@ def digits_run(tmp_path_factory) -> Path:
         tmp_path_factory.mktemp("report") / "digits", dataset="digits", width=4, steps=2, epochs=2
     )
     run = load_run(folder)
-    save(deploy_run(run, run.data(), 8, 0, quiet=True), folder / PROGRAM)
+    save(deploy_run(run, run.data(), 8, 0, Progress(True)), folder / PROGRAM)
     return folder
 
 

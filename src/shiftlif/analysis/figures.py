@@ -175,7 +175,7 @@ def new_figure(width: float, height: float) -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ConfigurationError("figures need matplotlib: pip install shiftlif[plot]") from error
+        raise ConfigurationError("figures need matplotlib: pip install 'shiftlif[plot]'") from error
     return Figure(figsize=(width, height), layout="constrained")
 
 

@@ -11,7 +11,7 @@ def main() -> None:
         import rich  # noqa: F401
         import typer  # noqa: F401
     except ModuleNotFoundError as error:
-        sys.stderr.write(f"error: the command line needs {error.name}: pip install shiftlif[cli]\n")
+        sys.stderr.write(f"error: the command line needs {error.name}: pip install 'shiftlif[cli]'\n")
         raise SystemExit(2) from None
     from shiftlif.cli.app import app
 

@@ -63,7 +63,7 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             package = (error.name or "").split(".")[0]
             if package not in EXTRAS:
                 raise
-            _fail(f"this needs {package}, which is not installed: pip install shiftlif[{EXTRAS[package]}]")
+            _fail(f"this needs {package}, which is not installed: pip install 'shiftlif[{EXTRAS[package]}]'")
         except BrokenPipeError:
             raise  # the reader has had enough; click ends quietly
         except OSError as error:

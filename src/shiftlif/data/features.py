@@ -63,7 +63,7 @@ def log_mel(
 
     Raises:
         DataError: when clips are not ``[N, samples]`` numbers or are shorter than one window, when a
-            parameter is out of range, or when librosa (``pip install shiftlif[audio]``) is not installed.
+            parameter is out of range, or when librosa (``pip install 'shiftlif[audio]'``) is not installed.
     """
     if clips.dtype.kind not in "fi":
         raise DataError(f"log_mel: clips are {clips.dtype}, expected int16 PCM or floats in -1 to 1")
@@ -170,7 +170,7 @@ def _mel_bands(sample_rate: int, n_fft: int, n_mels: int, f_min: float) -> Float
         import librosa.filters  # noqa: F401
     except ImportError as error:
         raise DataError(
-            "log_mel needs librosa, which is not installed: pip install shiftlif[audio]"
+            "log_mel needs librosa, which is not installed: pip install 'shiftlif[audio]'"
         ) from error
     return _computed_bands(sample_rate, n_fft, n_mels, f_min)
 

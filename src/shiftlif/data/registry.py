@@ -269,7 +269,7 @@ def _read_digits(spec: Spec) -> RawSet:
         from sklearn.datasets import load_digits
     except ImportError as error:
         raise DataError(
-            "digits come with scikit-learn, which is not installed: pip install shiftlif[train]"
+            "digits come with scikit-learn, which is not installed: pip install 'shiftlif[train]'"
         ) from error
     content = load_digits()
     x, y = np.asarray(content.images), np.asarray(content.target, np.int64)

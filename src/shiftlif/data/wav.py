@@ -18,14 +18,14 @@ def read_wav(path: Path, mix: bool) -> tuple[Int16, int]:
     """One clip ``[channels, samples]`` and its sample rate in Hz; ``mix`` averages the channels to one.
 
     Raises:
-        DataError: when the file cannot be read or is empty, or soundfile (``pip install shiftlif[audio]``)
+        DataError: when the file cannot be read or is empty, or soundfile (``pip install 'shiftlif[audio]'``)
             is not installed.
     """
     try:
         import soundfile
     except ImportError as error:
         raise DataError(
-            "WAV files need soundfile, which is not installed: pip install shiftlif[audio]"
+            "WAV files need soundfile, which is not installed: pip install 'shiftlif[audio]'"
         ) from error
     if not path.exists():
         raise DataError(f"{path}: there is no such file; check the path")

@@ -66,7 +66,7 @@ def vega_scripts() -> str:
     try:
         import vl_convert
     except ImportError as error:
-        raise ConfigurationError("a report needs vl-convert: pip install shiftlif[report]") from error
+        raise ConfigurationError("a report needs vl-convert: pip install 'shiftlif[report]'") from error
     text: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return in_script(text)
 

@@ -36,7 +36,7 @@ def read_aedat4(path: Path) -> Recording:
 
     Raises:
         DataError: when the file has another form, is damaged or truncated (the message gives the packet's offset), or
-            holds no event; or a library (``pip install shiftlif[events]``) is missing.
+            holds no event; or a library (``pip install 'shiftlif[events]'``) is missing.
     """
     content = content_of(path)
     if not content.startswith(LINE):
@@ -98,7 +98,7 @@ def _events(path: Path, at: int, decompress: Callable[[bytes], bytes], data: byt
         return np.frombuffer(Table(plain, b"EVTS").vector(0, EVENT.itemsize), EVENT)
     except ImportError as error:
         raise DataError(
-            f"{path}: is compressed and needs {error.name}, which is not installed: pip install shiftlif[events]"
+            f"{path}: is compressed and needs {error.name}, which is not installed: pip install 'shiftlif[events]'"
         ) from error
     except Exception as error:  # each decompressor has its own
         raise DataError(f"{path}: the packet at offset {at} is damaged: {error}; copy it again") from error

@@ -48,13 +48,13 @@ def read_spikes(path: Path, units: int = UNITS) -> SpikeSet:
 
     Raises:
         DataError: when the file has another form, is damaged, or a recording holds no spike or a unit beyond ``units``;
-            the message names it by its number. Or h5py (``pip install shiftlif[hdf5]``) is missing.
+            the message names it by its number. Or h5py (``pip install 'shiftlif[hdf5]'``) is missing.
     """
     try:
         import h5py
     except ImportError as error:
         raise DataError(
-            "spikes in HDF5 need h5py, which is not installed: pip install shiftlif[hdf5]"
+            "spikes in HDF5 need h5py, which is not installed: pip install 'shiftlif[hdf5]'"
         ) from error
     check_no_device(str(path), path)
     try:

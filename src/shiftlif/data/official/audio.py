@@ -100,13 +100,13 @@ def resample(clip: Int16, rate: int, wanted: int) -> Int16:
     """PCM ``[channels, samples]`` at another sample rate (Hz), clipped to 16 bits.
 
     Raises:
-        DataError: when soxr (``pip install shiftlif[audio]``) is not installed.
+        DataError: when soxr (``pip install 'shiftlif[audio]'``) is not installed.
     """
     try:
         import soxr
     except ImportError as error:
         raise DataError(
-            "resampling needs soxr, which is not installed: pip install shiftlif[audio]"
+            "resampling needs soxr, which is not installed: pip install 'shiftlif[audio]'"
         ) from error
     changed = soxr.resample(clip.T.astype(np.float32), rate, wanted)
     whole: Int16 = np.clip(np.round(changed), -32768, 32767).astype(np.int16)

@@ -61,7 +61,7 @@ def fetch(name: str, progress: Any = None) -> list[Path]:
         What shows that an archive was unpacked, for each that was; empty when everything was there.
 
     Raises:
-        DataError: when the set is unknown or has to be fetched by hand, pooch (``pip install shiftlif[download]``) is
+        DataError: when the set is unknown or has to be fetched by hand, pooch (``pip install 'shiftlif[download]'``) is
             not installed, the host cannot be reached, a checksum differs, or an archive cannot be unpacked.
     """
     lacking, folder, home = _lacking(name)
@@ -99,7 +99,7 @@ def _download(name: str, remote: Remote, folder: Path, progress: Any) -> Path:
         from requests.exceptions import RequestException
     except ImportError as error:
         raise DataError(
-            f"fetching {name} needs pooch, which is not installed: pip install shiftlif[download]"
+            f"fetching {name} needs pooch, which is not installed: pip install 'shiftlif[download]'"
         ) from error
     pooch.get_logger().setLevel("WARNING")
     downloader = pooch.HTTPDownloader(progressbar=progress if progress is not None else False)

@@ -25,7 +25,7 @@ def read_mat(path: Path, expected: Mapping[str, Shape]) -> dict[str, Array]:
 
     Raises:
         DataError: when the file cannot be read, an array is missing or of another shape or kind, or SciPy
-            (``pip install shiftlif[train]`` brings it) is not installed.
+            (``pip install 'shiftlif[train]'`` brings it) is not installed.
     """
     try:
         from scipy.io import loadmat
