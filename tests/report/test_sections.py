@@ -226,8 +226,9 @@ def test_event_frames_are_summed(digits_evidence):
     [
         ((2, 1, 8, 8), False, {"example", "row", "column", "value"}),
         ((2, 40, 49), True, {"example", "row", "column", "value"}),
-        ((2, 9, 20), False, {"example", "row", "column", "value"}),
-        ((2, 6, 1000), False, {"example", "channel", "time", "value"}),
+        ((2, 17, 20), False, {"example", "row", "column", "value", "shade"}),
+        ((2, 9, 1000), False, {"example", "channel", "time", "value", "height"}),
+        ((2, 3, 1000), False, {"example", "channel", "time", "value"}),
         ((2, 30), False, {"example", "channel", "time", "value"}),
     ],
 )
@@ -244,7 +245,46 @@ def test_large_images_are_averaged_over_blocks():
     assert len(chart.rows) == 40 * 40
     assert chart.rows[0]["value"] == 0.0
     assert chart.rows[-1]["value"] == 15.0
-    assert "blocks of 2 × 2" in chart.reading
+    assert "blocks of 2 rows × 2 columns averaged" in chart.reading
+
+
+def test_each_channel_of_an_imu_has_a_line_of_its_own_height():
+    signal = np.zeros((1, 9, 128))
+    signal[0, 1, :64], signal[0, 1, 64:] = 1000.0, 2000.0  # its lowest and its highest value
+    signal[0, 8, 5] = 0.001
+    chart = drawn(signal, ["1: a → b"], False)
+    assert len(chart.rows) == 9 * 128
+    found = {(row["channel"], row["time"]): (row["value"], row["height"]) for row in chart.rows}
+    assert found["0", 0] == (0.0, 0.0), "a channel that never changes lies in its middle"
+    assert found["1", 0] == (1000.0, 1.45)
+    assert found["1", 64] == (2000.0, 0.55)
+    assert found["8", 4] == (0.0, 8.45)
+    assert found["8", 5] == (0.001, 7.55)
+    y = chart.spec["spec"]["encoding"]["y"]
+    assert y["axis"]["values"] == [0, 1, 2, 3, 4, 5, 6, 7, 8]
+    assert y["scale"]["reverse"], "channel 0 is at the top"
+    assert "channel 0 at the top, each channel as high as its own range" in chart.reading
+
+
+def test_a_heat_map_of_many_channels_averages_time_and_never_neighbours():
+    signal = np.zeros((1, 20, 120))
+    signal[0, 3] = np.arange(120.0)
+    signal[0, 4, 60:] = 5.0
+    chart = drawn(signal, ["1: a → b"], False)
+    assert len(chart.rows) == 20 * 40
+    found = {(row["row"], row["column"]): (row["value"], row["shade"]) for row in chart.rows}
+    assert found[2, 0] == (0.0, 0.5)
+    assert found[3, 0] == (1.0, 0.0084), "0, 1 and 2 of 0 to 119"
+    assert found[3, 117] == (118.0, 0.9916)
+    assert (found[4, 57], found[4, 60]) == ((0.0, 0.0), (5.0, 1.0))
+    assert chart.spec["spec"]["encoding"]["y"]["sort"] == "ascending", "channel 0 is at the top"
+    assert "blocks of 3 time steps averaged, each channel shaded from its lowest" in chart.reading
+
+
+def test_channels_are_averaged_only_where_there_are_more_than_can_be_drawn():
+    chart = drawn(np.arange(80.0).reshape(1, 80, 1).repeat(40, axis=2), ["1: a → b"], False)
+    assert [row["value"] for row in chart.rows if row["column"] == 0][:3] == [0.5, 2.5, 4.5]
+    assert "blocks of 2 channels averaged" in chart.reading
 
 
 def test_no_error_is_no_picture(digits_evidence):
