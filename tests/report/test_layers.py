@@ -160,6 +160,16 @@ def test_a_raster_shows_the_letter_of_each_sample(tmp_path):
     assert [u for _, _, u in found] == pytest.approx([0, 2, 1, 5], abs=0.05)
 
 
+@pytest.mark.parametrize(("name", "angle"), [("sitting", 0), ("walking_downstairs", -90)])
+def test_titles_wider_than_their_panel_stand_upright(tmp_path, name, angle):
+    evidence = evidence_of(one_neuron(1.0), SAMPLES, [0, 0, 1, 1], tmp_path, steps=4)
+    named = replace(evidence, data=replace(evidence.data, classes=("lying", name)))
+    # four panels of 4 steps, 40 pixels each: 160 pixels, enough for "sitting (2)" but not for 22 characters
+    spec = block(first(raster(named)), "raster-chart").spec
+    assert spec["spec"]["width"] == 160
+    assert spec["facet"]["column"]["header"]["labelAngle"] == angle
+
+
 def test_the_neurons_chosen_for_a_raster_are_those_that_differ_between_samples():
     same = [[3, 0, 1, 0, 2]] * 2  # two steps; of samples 0 and 1 neurons 1 and 3 differ most
     letters_ = np.array([[a, b] for a, b in zip(same, [[3, 3, 1, 2, 1]] * 2, strict=True)], np.uint8)

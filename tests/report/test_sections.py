@@ -281,6 +281,14 @@ def test_a_heat_map_of_many_channels_averages_time_and_never_neighbours():
     assert "blocks of 3 time steps averaged, each channel shaded from its lowest" in chart.reading
 
 
+def test_long_class_names_break_over_two_lines():
+    short, long = (
+        drawn(np.zeros((1, 8)), [name], False).spec for name in ("1: 8 → 3", "1: standing → walking")
+    )
+    assert "labelExpr" not in short["facet"]["header"]
+    assert "labelExpr" in long["facet"]["header"]
+
+
 def test_channels_are_averaged_only_where_there_are_more_than_can_be_drawn():
     chart = drawn(np.arange(80.0).reshape(1, 80, 1).repeat(40, axis=2), ["1: a → b"], False)
     assert [row["value"] for row in chart.rows if row["column"] == 0][:3] == [0.5, 2.5, 4.5]

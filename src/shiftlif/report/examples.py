@@ -23,6 +23,8 @@ LINES = 3
 """Channels that are drawn as lines over each other, in their own units."""
 TRACES = 16
 """Channels that are drawn as lines below each other; with more, the sample is a heat map."""
+SHORT = 18
+"""Characters of a panel's title that stand in one line; of a longer one the answer begins a second line."""
 Samples = npt.NDArray[np.float64]
 
 
@@ -136,6 +138,10 @@ def drawn(samples: Samples, names: list[str], spectrogram: bool) -> Chart:
         spec = _waves(waves.shape[1])
         rows, stride = _points(waves, names, LONGEST)
         what = f"Samples as they enter the quantiser{_thinned(stride)}"
+    if max(map(len, names)) > SHORT:
+        spec["facet"]["header"]["labelExpr"] = (
+            "[split(datum.label, ' → ')[0], '→ ' + slice(datum.label, indexof(datum.label, ' → ') + 3)]"
+        )
     return Chart("worst-examples", "Most confident errors", spec, rows, f"{what}; label → answer.")
 
 
@@ -205,7 +211,7 @@ def _facet(spec: dict[str, Any], columns: int) -> dict[str, Any]:
             "type": "nominal",
             "sort": None,
             "title": None,
-            "header": {"labelLimit": 130, "labelFontSize": 12},
+            "header": {"labelLimit": 150, "labelFontSize": 12},
         },
         "columns": columns,
         "spacing": 16,
@@ -214,7 +220,7 @@ def _facet(spec: dict[str, Any], columns: int) -> dict[str, Any]:
 
 
 def _heat(x: str | None, y: str | None, *, sort: str, shade: bool = False) -> dict[str, Any]:
-    """Panels of rectangles, row 0 at the top with ``ascending``; with ``shade``, rows have numbers, colours are 0 to 1."""
+    """Panels of rectangles, row 0 on top with ``ascending``; with ``shade``, numbered rows and colours from 0 to 1."""
     bare = {"labels": False, "ticks": False, "domain": False}
     numbered = {"ticks": False, "domain": False, "labelOverlap": True}
     color: dict[str, Any] = {
