@@ -47,6 +47,17 @@ def test_a_run_that_is_not_compiled_has_no_model_file(hostile_evidence):
     assert "not compiled yet" in summary(hostile_evidence).answer
 
 
+def test_a_compiled_run_shows_the_digest_that_the_exported_c_prints(digits_evidence, hostile_evidence):
+    found = [
+        dict(next(b for b in summary(e).blocks if isinstance(b, Facts) and b.title == "Equality").pairs)
+        for e in (digits_evidence, hostile_evidence)
+    ]
+    digest = digits_evidence.program.digest()
+    assert found[0]["digest"] == digest[:16]
+    assert found[0]["on the device"].endswith(f"prints the same digest, its first 8 digits: {digest[:8]}")
+    assert not {"digest", "on the device"} & found[1].keys()
+
+
 def test_what_needs_integers_is_missing_where_there_are_none(digits_evidence):
     refused = replace(
         digits_evidence,
@@ -137,6 +148,25 @@ def test_learning_says_whether_to_go_on(digits_evidence, tmp_path, best, losses,
     (tmp_path / "metrics.csv").write_text("\n".join(["epoch,val/loss", *rows]))
     run = replace(digits_evidence.run, folder=tmp_path, summary={"best_epoch": best})
     assert words in learning(replace(digits_evidence, run=run)).answer
+
+
+@pytest.mark.parametrize(
+    ("header", "lines", "words"),
+    [
+        ("val/accuracy,events/a,events/b", ["0.8,0.2,0.0005", "0.9,0.2,0.0005"], "b is silent in it"),
+        ("val/accuracy,events/a", ["0.2,0.3", "0.26,0.3"], "nothing has been learnt"),
+        ("val/accuracy,val/loss", ["0.8,0.5", "0.9,0.6"], "lowest in epoch 1 and 20 % higher"),
+    ],
+)
+def test_more_epochs_are_not_advised_where_they_would_not_help(
+    digits_evidence, tmp_path, header, lines, words
+):
+    rows = [f"{i},{line}" for i, line in enumerate(lines, start=1)]
+    (tmp_path / "metrics.csv").write_text("\n".join([f"epoch,{header}", *rows]))
+    run = replace(digits_evidence.run, folder=tmp_path, summary={"best_epoch": 2, "majority": 0.25})
+    found = learning(replace(digits_evidence, run=run)).answer
+    assert words in found
+    assert "might help" not in found
 
 
 # ---- classes
