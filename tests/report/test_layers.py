@@ -9,7 +9,7 @@ from torch import nn
 
 from shiftlif.network import Network
 from shiftlif.neuron import QBLIF, IntLIF, ShiftLIF
-from shiftlif.report.alphabets import alphabets, with_size
+from shiftlif.report.alphabets import Trial, alphabets, answer, labels, with_size
 from shiftlif.report.exactness import exactness
 from shiftlif.report.letters import letters
 from shiftlif.report.membranes import membranes
@@ -131,6 +131,31 @@ def test_a_layer_behind_a_silent_one_says_that_nothing_arrives(tmp_path):
     assert "Nothing arrives: all inputs of mid are 0, because n never sends a letter." in second.answer
 
 
+def test_a_nearly_silent_layer_says_why_too(tmp_path):
+    # one sample of a hundred reaches the boundary of 0.5: 1 % of the emissions
+    samples = [[1]] * 99 + [[100]]
+    section = first(membranes(evidence_of(one_neuron(0.01), samples, [0, 1] * 50, tmp_path)))
+    assert section.answer.startswith(
+        "n is nearly silent (1 % of its emissions). Its membrane is at most 1, and 90 % of it lie below 0.01; the "
+        "first boundary is 0.5, 50 times as much. What arrives is too weak: in brings no more than 0.01 "
+        "(90 % of the currents"
+    )
+    assert "cover" not in section.answer
+
+
+def test_neurons_that_never_speak_are_counted_and_explained(tmp_path):
+    net = Network({"in": nn.Linear(1, 3), "n": IntLIF(2, tau=1.0), "out": nn.Linear(3, 2)}, input_shape=(1,))
+    net.layers["in"].weight.data = torch.tensor([[1.0], [0.25], [0.25]])
+    net.layers["in"].bias.data = torch.tensor([0.0, -4.0, 0.0])
+    section = first(membranes(evidence_of(net, SAMPLES, [0, 1, 0, 1], tmp_path)))
+    # currents of the second neuron: -4, -3.75, -3.5 and -2.75
+    assert (
+        "1 of its 3 neurons never speaks. The highest of their membranes in the samples of the raster is −2.75; the "
+        "first boundary is 0.5. Their bias holds them down (median −4, of the others 0)."
+    ) in section.answer
+    assert "cover" not in section.answer
+
+
 # ---- letters and rasters
 
 
@@ -158,6 +183,16 @@ def test_a_raster_shows_the_letter_of_each_sample(tmp_path):
     found = [(row["sample"], row["letter"], row["membrane"]) for row in rows]
     assert [(s, q) for s, q, _ in found] == [("a", "0"), ("a (2)", "2"), ("b", "1"), ("b (2)", "2")]
     assert [u for _, _, u in found] == pytest.approx([0, 2, 1, 5], abs=0.05)
+
+
+@pytest.mark.parametrize(("name", "angle"), [("sitting", 0), ("walking_downstairs", -90)])
+def test_titles_wider_than_their_panel_stand_upright(tmp_path, name, angle):
+    evidence = evidence_of(one_neuron(1.0), SAMPLES, [0, 0, 1, 1], tmp_path, steps=4)
+    named = replace(evidence, data=replace(evidence.data, classes=("lying", name)))
+    # four panels of 4 steps, 40 pixels each: 160 pixels, enough for "sitting (2)" but not for 22 characters
+    spec = block(first(raster(named)), "raster-chart").spec
+    assert spec["spec"]["width"] == 160
+    assert spec["facet"]["column"]["header"]["labelAngle"] == angle
 
 
 def test_the_neurons_chosen_for_a_raster_are_those_that_differ_between_samples():
@@ -191,13 +226,42 @@ def test_fewer_letters_cost_what_they_cost_by_hand(tmp_path):
     rows = {row["letters"]: row for row in block(section, "alphabets-trials").rows}
     assert list(rows) == ["as trained (K=3)", "K=0", "K=1", "K=2", "K=4", "K=5"]
     # currents 0, 1/8, 1/4, 5/8: letters 0, 1/8, 1/4, 1/2; with K = 1 they are 0, 0, 1/2, 1/2, with K = 0 0, 0, 0, 1
-    assert rows["as trained (K=3)"]["accuracy, not retrained"] == 1.0
-    assert rows["K=1"]["accuracy, not retrained"] == 1.0
-    assert rows["K=0"]["accuracy, not retrained"] == 0.75
+    assert rows["as trained (K=3)"]["accuracy %, not retrained"] == 100.0
+    assert rows["K=1"]["accuracy %, not retrained"] == 100.0
+    assert rows["K=0"]["accuracy %, not retrained"] == 75.0
     assert rows["K=0"]["letters per neuron and step"] == 0.25
     assert rows["as trained (K=3)"]["letters per neuron and step"] == 0.75
-    assert "With K=2 in every layer instead of K=3" in section.answer
-    assert "without retraining" in section.answer
+    assert section.answer.startswith(
+        "The best other choice is K=1: without retraining, 100.0 % of 4 validation samples are answered right instead "
+        "of 100.0 % with K=3 as trained"
+    )
+    # with K = 2 the current 1/8 reaches the first boundary, and its letter 1/4 is larger than 0.2
+    assert "With K=2 in every layer (fewer letters) it is 75.0 %" in section.answer
+    assert "Training with other letters would usually do better" in section.answer
+
+
+def test_the_best_other_choice_is_named_and_training_advised_only_where_something_is_lost():
+    trained, fewer, more = (
+        Trial(size, right, adds, 0.5) for size, right, adds in ((None, 0.8, 100), (2, 0.8, 90), (4, 0.9, 150))
+    )
+    assert answer("K", [3], [trained, fewer, more], 256) == (
+        "The best other choice is K=4: without retraining, 90.0 % of 256 validation samples are answered right instead "
+        "of 80.0 % with K=3 as trained, with 50 % more additions. With K=2 in every layer (fewer letters) it is 80.0 "
+        "%, with 10 % fewer additions."
+    )
+
+
+def test_points_that_lie_on_each_other_have_one_label():
+    rows = [
+        {"letters": name, "kind": kind, "accuracy": accuracy, "additions": adds}
+        for name, kind, accuracy, adds in (
+            ("as trained", "as trained", 0.9, 100),
+            ("K=1", "not retrained", 0.5, 50),
+            ("K=4", "not retrained", 0.9, 101),
+            ("K=5", "not retrained", 0.9, 102),
+        )
+    ]
+    assert labels(rows) == ["as trained", "K=1", "K=4", ""]
 
 
 # ---- exactness and operations

@@ -47,6 +47,17 @@ def test_a_run_that_is_not_compiled_has_no_model_file(hostile_evidence):
     assert "not compiled yet" in summary(hostile_evidence).answer
 
 
+def test_a_compiled_run_shows_the_digest_that_the_exported_c_prints(digits_evidence, hostile_evidence):
+    found = [
+        dict(next(b for b in summary(e).blocks if isinstance(b, Facts) and b.title == "Equality").pairs)
+        for e in (digits_evidence, hostile_evidence)
+    ]
+    digest = digits_evidence.program.digest()
+    assert found[0]["digest"] == digest[:16]
+    assert found[0]["on the device"].endswith(f"prints the same digest, its first 8 digits: {digest[:8]}")
+    assert not {"digest", "on the device"} & found[1].keys()
+
+
 def test_what_needs_integers_is_missing_where_there_are_none(digits_evidence):
     refused = replace(
         digits_evidence,
@@ -139,6 +150,25 @@ def test_learning_says_whether_to_go_on(digits_evidence, tmp_path, best, losses,
     assert words in learning(replace(digits_evidence, run=run)).answer
 
 
+@pytest.mark.parametrize(
+    ("header", "lines", "words"),
+    [
+        ("val/accuracy,events/a,events/b", ["0.8,0.2,0.0005", "0.9,0.2,0.0005"], "b is silent in it"),
+        ("val/accuracy,events/a", ["0.2,0.3", "0.26,0.3"], "nothing has been learnt"),
+        ("val/accuracy,val/loss", ["0.8,0.5", "0.9,0.6"], "lowest in epoch 1 and 20 % higher"),
+    ],
+)
+def test_more_epochs_are_not_advised_where_they_would_not_help(
+    digits_evidence, tmp_path, header, lines, words
+):
+    rows = [f"{i},{line}" for i, line in enumerate(lines, start=1)]
+    (tmp_path / "metrics.csv").write_text("\n".join([f"epoch,{header}", *rows]))
+    run = replace(digits_evidence.run, folder=tmp_path, summary={"best_epoch": 2, "majority": 0.25})
+    found = learning(replace(digits_evidence, run=run)).answer
+    assert words in found
+    assert "might help" not in found
+
+
 # ---- classes
 
 MATRIX = np.array([[8, 2, 0], [1, 3, 0], [0, 0, 0]])
@@ -226,8 +256,9 @@ def test_event_frames_are_summed(digits_evidence):
     [
         ((2, 1, 8, 8), False, {"example", "row", "column", "value"}),
         ((2, 40, 49), True, {"example", "row", "column", "value"}),
-        ((2, 9, 20), False, {"example", "row", "column", "value"}),
-        ((2, 6, 1000), False, {"example", "channel", "time", "value"}),
+        ((2, 17, 20), False, {"example", "row", "column", "value", "shade"}),
+        ((2, 9, 1000), False, {"example", "channel", "time", "value", "height"}),
+        ((2, 3, 1000), False, {"example", "channel", "time", "value"}),
         ((2, 30), False, {"example", "channel", "time", "value"}),
     ],
 )
@@ -244,7 +275,54 @@ def test_large_images_are_averaged_over_blocks():
     assert len(chart.rows) == 40 * 40
     assert chart.rows[0]["value"] == 0.0
     assert chart.rows[-1]["value"] == 15.0
-    assert "blocks of 2 × 2" in chart.reading
+    assert "blocks of 2 rows × 2 columns averaged" in chart.reading
+
+
+def test_each_channel_of_an_imu_has_a_line_of_its_own_height():
+    signal = np.zeros((1, 9, 128))
+    signal[0, 1, :64], signal[0, 1, 64:] = 1000.0, 2000.0  # its lowest and its highest value
+    signal[0, 8, 5] = 0.001
+    chart = drawn(signal, ["1: a → b"], False)
+    assert len(chart.rows) == 9 * 128
+    found = {(row["channel"], row["time"]): (row["value"], row["height"]) for row in chart.rows}
+    assert found["0", 0] == (0.0, 0.0), "a channel that never changes lies in its middle"
+    assert found["1", 0] == (1000.0, 1.45)
+    assert found["1", 64] == (2000.0, 0.55)
+    assert found["8", 4] == (0.0, 8.45)
+    assert found["8", 5] == (0.001, 7.55)
+    y = chart.spec["spec"]["encoding"]["y"]
+    assert y["axis"]["values"] == [0, 1, 2, 3, 4, 5, 6, 7, 8]
+    assert y["scale"]["reverse"], "channel 0 is at the top"
+    assert "channel 0 at the top, each channel as high as its own range" in chart.reading
+
+
+def test_a_heat_map_of_many_channels_averages_time_and_never_neighbours():
+    signal = np.zeros((1, 20, 120))
+    signal[0, 3] = np.arange(120.0)
+    signal[0, 4, 60:] = 5.0
+    chart = drawn(signal, ["1: a → b"], False)
+    assert len(chart.rows) == 20 * 40
+    found = {(row["row"], row["column"]): (row["value"], row["shade"]) for row in chart.rows}
+    assert found[2, 0] == (0.0, 0.5)
+    assert found[3, 0] == (1.0, 0.0084), "0, 1 and 2 of 0 to 119"
+    assert found[3, 117] == (118.0, 0.9916)
+    assert (found[4, 57], found[4, 60]) == ((0.0, 0.0), (5.0, 1.0))
+    assert chart.spec["spec"]["encoding"]["y"]["sort"] == "ascending", "channel 0 is at the top"
+    assert "blocks of 3 time steps averaged, each channel shaded from its lowest" in chart.reading
+
+
+def test_long_class_names_break_over_two_lines():
+    short, long = (
+        drawn(np.zeros((1, 8)), [name], False).spec for name in ("1: 8 → 3", "1: standing → walking")
+    )
+    assert "labelExpr" not in short["facet"]["header"]
+    assert "labelExpr" in long["facet"]["header"]
+
+
+def test_channels_are_averaged_only_where_there_are_more_than_can_be_drawn():
+    chart = drawn(np.arange(80.0).reshape(1, 80, 1).repeat(40, axis=2), ["1: a → b"], False)
+    assert [row["value"] for row in chart.rows if row["column"] == 0][:3] == [0.5, 2.5, 4.5]
+    assert "blocks of 2 channels averaged" in chart.reading
 
 
 def test_no_error_is_no_picture(digits_evidence):

@@ -30,6 +30,8 @@ COUNTED = 32
 
 
 BATCH = 64
+NEAR = {"additions": 0.06, "accuracy": 0.08}
+"""Shares of the axes within which the labels of two points would lie on each other."""
 
 
 @dataclass(frozen=True)
@@ -62,20 +64,20 @@ def alphabets(evidence: Evidence) -> Section:
         same = set(sizes) if len(set(sizes)) == 1 else set()  # what it was trained with is tried once
         candidates = sorted({*CANDIDATES[kind], *sizes} - same)
         trials = [_trial(evidence, x, y, size) for size in (None, *candidates)]
-        answer = _answer(kind, sizes, trials, x.shape[1])
+        words = answer(kind, sizes, trials, x.shape[1])
         blocks += [_trial_table(kind, trials, sizes), *_trial_chart(kind, trials)]
         if len(sized) < len(_neurons(network)):
             fixed = [name for name in _neurons(network) if name not in sized]
             blocks.append(f"The letters of {', '.join(fixed)} are fixed and were left as they are.")
     else:
         names = sorted({type(neuron).__name__ for neuron in _neurons(network).values()})
-        answer = (
+        words = (
             f"The neurons of this run ({', '.join(names)}) have letters without a number K or L to change, so it "
             "cannot be run with fewer of them."
         )
     if not any(isinstance(neuron, OtherDynamics) for neuron in _neurons(network).values()):
         blocks += _errors(compare_alphabets(evidence.absorbed, [x]), kind or "K", x.shape[1])
-    return Section("alphabets", "What would fewer letters cost?", answer, blocks)
+    return Section("alphabets", "What would fewer letters cost?", words, blocks)
 
 
 def _neurons(network: Network) -> dict[str, SpikingNeuron]:
@@ -133,25 +135,37 @@ def _cost(evidence: Evidence, network: Network) -> Cost | None:
     return measure(program, program_frames(frames, data.temporal))
 
 
-def _answer(kind: str, sizes: list[int], trials: list[Trial], samples: int) -> str:
+def answer(kind: str, sizes: list[int], trials: list[Trial], samples: int) -> str:
+    """The best other choice and the next smaller size (or, where there is none, larger), against the run as trained."""
     trained = trials[0]
     now = f"{kind}={sizes[0]}" if len(set(sizes)) == 1 else f"{kind} from {min(sizes)} to {max(sizes)}"
     known = {trial.size: trial for trial in trials[1:]}
     wanted = max(sizes) - 1
-    which, words = (wanted, "fewer") if wanted in known else (max(sizes) + 1, "more")
+    which, few = (wanted, "fewer") if wanted in known else (max(sizes) + 1, "more")
     if which not in known:
         return f"The layers have {now}, and there is no other size to compare with."
-    other = known[which]
+    best, other = max(trials[1:], key=lambda trial: trial.accuracy), known[which]
     text = (
-        f"With {kind}={which} in every layer instead of {now} ({words} letters), without retraining, "
-        f"{accuracy(other.accuracy)} of {samples} validation samples are answered right instead of "
-        f"{accuracy(trained.accuracy)}"
+        f"The best other choice is {kind}={best.size}: without retraining, {accuracy(best.accuracy)} of {samples} "
+        f"validation samples are answered right instead of {accuracy(trained.accuracy)} with {now} as trained"
+        f"{_additions(best, trained)}."
     )
-    if trained.adds and other.adds is not None:
-        change = other.adds / trained.adds - 1
-        much = f"{percent(abs(change))} {'more' if change > 0 else 'fewer'}"
-        text += f", with {much if abs(change) >= 0.001 else 'as many'} additions"
-    return f"{text}. Training with these letters would usually do better than that."
+    if other is not best:
+        text += (
+            f" With {kind}={which} in every layer ({few} letters) it is {accuracy(other.accuracy)}"
+            f"{_additions(other, trained)}."
+        )
+    if min(best.accuracy, other.accuracy) < trained.accuracy:
+        text += " Training with other letters would usually do better than that."
+    return text
+
+
+def _additions(trial: Trial, trained: Trial) -> str:
+    if not trained.adds or trial.adds is None:
+        return ""
+    change = trial.adds / trained.adds - 1
+    much = f"{percent(abs(change))} {'more' if change > 0 else 'fewer'}"
+    return f", with {much if abs(change) >= 0.001 else 'as many'} additions"
 
 
 def _trial_table(kind: str, trials: list[Trial], sizes: list[int]) -> Table:
@@ -159,13 +173,13 @@ def _trial_table(kind: str, trials: list[Trial], sizes: list[int]) -> Table:
     counted = any(trial.adds is not None for trial in trials)
     columns = [
         "letters",
-        "accuracy, not retrained",
+        "accuracy %, not retrained",
         *(["additions per inference", "letters per neuron and step"] if counted else []),
     ]
     rows = [
         {
             "letters": f"as trained ({own})" if trial.size is None else f"{kind}={trial.size}",
-            "accuracy, not retrained": round(trial.accuracy, 4),
+            "accuracy %, not retrained": round(100 * trial.accuracy, 2),
             "additions per inference": None if trial.adds is None else round(trial.adds),
             "letters per neuron and step": None if trial.events is None else round(trial.events, 4),
         }
@@ -197,6 +211,9 @@ def _trial_chart(kind: str, trials: list[Trial]) -> list[Chart]:
     ]
     if len(rows) < 2:
         return []
+    for row, label in zip(rows, labels(rows), strict=True):
+        row["label"] = label
+    text = {"field": "label", "type": "nominal"}
     axes = {
         "x": {
             "field": "additions",
@@ -209,7 +226,7 @@ def _trial_chart(kind: str, trials: list[Trial]) -> list[Chart]:
             "field": "accuracy",
             "type": "quantitative",
             "title": "validation accuracy",
-            "scale": {"zero": False, "padding": 16},
+            "scale": {"zero": False, "padding": 28},
             "axis": {"format": "%"},
         },
         "color": {"field": "kind", "type": "nominal", "scale": {"scheme": "tableau10"}, "title": None},
@@ -225,8 +242,14 @@ def _trial_chart(kind: str, trials: list[Trial]) -> list[Chart]:
         "layer": [
             {"mark": {"type": "point", "filled": True, "size": 80}},
             {
+                "transform": [{"filter": "datum.kind != 'as trained'"}],
                 "mark": {"type": "text", "align": "left", "dx": 8, "dy": -6},
-                "encoding": {"text": {"field": "letters"}},
+                "encoding": {"text": text},
+            },
+            {
+                "transform": [{"filter": "datum.kind == 'as trained'"}],
+                "mark": {"type": "text", "dy": 18},
+                "encoding": {"text": text},
             },
         ],
     }
@@ -238,6 +261,26 @@ def _trial_chart(kind: str, trials: list[Trial]) -> list[Chart]:
     return [Chart("alphabets-tradeoff", "Accuracy over additions, not retrained", spec, rows, reading)]
 
 
+def labels(rows: list[dict[str, Any]]) -> list[str]:
+    """What stands beside each point of the tradeoff; nothing where the text would lie on that of an earlier point.
+
+    The run as trained has its label below its point, the others to the upper right.
+    """
+    spans = {axis: max(r[axis] for r in rows) - min(r[axis] for r in rows) for axis in NEAR}
+    kept: list[dict[str, Any]] = []
+    found = []
+    for row in rows:
+        hidden = any(
+            row["kind"] == other["kind"]
+            and all(abs(row[axis] - other[axis]) <= near * spans[axis] for axis, near in NEAR.items())
+            for other in kept
+        )
+        found.append("" if hidden else row["letters"])
+        if not hidden:
+            kept.append(row)
+    return found
+
+
 def _errors(layers: list[LayerComparison], kind: str, samples: int) -> list[Any]:
     """The error on each layer's membrane by number of letters, as a chart and a table."""
     rows: list[dict[str, Any]] = [
@@ -245,7 +288,7 @@ def _errors(layers: list[LayerComparison], kind: str, samples: int) -> list[Any]
             "layer": layer.name,
             kind: candidate.size,
             "letters": candidate.rendering.n_levels,
-            "error, share of power": round(_loss(candidate), 6),
+            "error, % of power": round(100 * _loss(candidate), 4),
             "error over the best possible": round(min(candidate.rendering.relative_error, 1e6), 3),
             "bits": round(candidate.rendering.entropy, 3),
             "letters per step": round(candidate.rendering.density, 4),
@@ -261,11 +304,10 @@ def _errors(layers: list[LayerComparison], kind: str, samples: int) -> list[Any]
         "encoding": {
             "x": {"field": kind, "type": "ordinal", "axis": {"labelAngle": 0}},
             "y": {
-                "field": "error, share of power",
+                "field": "error, % of power",
                 "type": "quantitative",
-                "title": "squared error / power of the membrane",
+                "title": "squared error, % of the membrane's power",
                 "scale": {"type": "sqrt"},
-                "axis": {"format": "~%"},
             },
             "color": {
                 "field": "layer",
@@ -277,7 +319,7 @@ def _errors(layers: list[LayerComparison], kind: str, samples: int) -> list[Any]
                 {"field": "layer", "type": "nominal"},
                 {"field": kind, "type": "ordinal"},
                 {"field": "letters", "type": "quantitative"},
-                {"field": "error, share of power", "type": "quantitative", "format": ".2%"},
+                {"field": "error, % of power", "type": "quantitative", "format": ".2f"},
                 {"field": "bits", "type": "quantitative", "title": "entropy, bits", "format": ".2f"},
                 {"field": "letters per step", "type": "quantitative", "format": ".3f"},
             ],

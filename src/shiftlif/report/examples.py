@@ -14,11 +14,17 @@ from shiftlif.report.section import Block, Chart, Row, Section, Table
 KEY, TITLE = "examples", "Which samples fail worst?"
 SHOWN = 8
 LARGEST_SIDE = 40
-"""Rows and columns of an image or a spectrogram as it is drawn; larger ones are averaged over blocks."""
+"""Rows and columns of an image, a spectrogram or a signal as a heat map; more of them are averaged over blocks."""
 LONGEST = 256
-"""Points of a waveform as it is drawn, per channel; of longer ones every k-th."""
-LINES = 8
-"""Channels that are drawn as lines; with more, the sample is a heat map."""
+"""Points of a waveform as it is drawn; of longer ones every k-th."""
+TRACED = 128
+"""The same where every channel has a line of its own."""
+LINES = 3
+"""Channels that are drawn as lines over each other, in their own units."""
+TRACES = 16
+"""Channels that are drawn as lines below each other; with more, the sample is a heat map."""
+SHORT = 18
+"""Characters of a panel's title that stand in one line; of a longer one the answer begins a second line."""
 Samples = npt.NDArray[np.float64]
 
 
@@ -104,28 +110,39 @@ def raw_samples(evidence: Evidence, indices: list[int]) -> Samples:
 
 def drawn(samples: Samples, names: list[str], spectrogram: bool) -> Chart:
     """Waveforms, spectrograms or images, one panel per sample of ``[n, C, ...]``."""
-    key, title = "worst-examples", "Most confident errors"
     if samples.ndim == 4:
-        images = samples.mean(axis=1)
-        rows, step = _pixels(images, names)
-        reading = f"{_what(samples)}{_averaged(step)}; label → answer."
-        return Chart(key, title, _heat(None, None, descending=True), rows, reading)
-    if samples.ndim == 3 and (spectrogram or samples.shape[1] > LINES):
-        rows, step = _pixels(samples, names)
-        x, y = ("frame", "mel band") if spectrogram else ("time", "channel")
-        what = "Log-mel spectrograms" if spectrogram else "Samples, a row per channel"
-        reading = f"{what}{_averaged(step)}; label → answer."
-        return Chart(key, title, _heat(x, y, descending=False), rows, reading)
-    waves = samples[:, None] if samples.ndim == 2 else samples
-    rows, stride = _points(waves, names)
-    thinned = "" if stride == 1 else f", every {stride}th value"
-    return Chart(
-        key,
-        title,
-        _waves(waves.shape[1]),
-        rows,
-        f"Samples as they enter the quantiser{thinned}; label → answer.",
-    )
+        spec = _heat(None, None, sort="ascending")
+        rows, steps = _pixels(samples.mean(axis=1), names)
+        what = f"{_what(samples)}{_averaged(steps, 'rows', 'columns')}"
+    elif spectrogram and samples.ndim == 3:
+        spec = _heat("frame", "mel band", sort="descending")
+        rows, steps = _pixels(samples, names)
+        what = f"Log-mel spectrograms{_averaged(steps, 'bands', 'frames')}"
+    elif samples.ndim == 3 and samples.shape[1] > TRACES:
+        spec = _heat("time", "channel", sort="ascending", shade=True)
+        rows, steps = _pixels(samples, names, _by_channel(samples))
+        what = (
+            f"Samples as they enter the quantiser, channel 0 at the top{_averaged(steps, 'channels', 'time steps')}, "
+            "each channel shaded from its lowest to its highest value in these samples"
+        )
+    elif samples.ndim == 3 and samples.shape[1] > LINES:
+        spec = _traces(samples.shape[1])
+        rows, stride = _points(samples, names, TRACED)
+        _raise(rows, samples)
+        what = (
+            f"Samples as they enter the quantiser, channel 0 at the top{_thinned(stride)}, each channel as high as its "
+            "own range in these samples"
+        )
+    else:
+        waves = samples[:, None] if samples.ndim == 2 else samples
+        spec = _waves(waves.shape[1])
+        rows, stride = _points(waves, names, LONGEST)
+        what = f"Samples as they enter the quantiser{_thinned(stride)}"
+    if max(map(len, names)) > SHORT:
+        spec["facet"]["header"]["labelExpr"] = (
+            "[split(datum.label, ' → ')[0], '→ ' + slice(datum.label, indexof(datum.label, ' → ') + 3)]"
+        )
+    return Chart("worst-examples", "Most confident errors", spec, rows, f"{what}; label → answer.")
 
 
 def _what(samples: Samples) -> str:
@@ -133,37 +150,58 @@ def _what(samples: Samples) -> str:
     return "Images" if channels == 1 else f"Images, the mean of {channels} channels"
 
 
-def _averaged(step: int) -> str:
-    return "" if step == 1 else f", blocks of {step} × {step} averaged"
+def _thinned(stride: int) -> str:
+    return "" if stride == 1 else f", every {stride}th value"
 
 
-def _pixels(images: Samples, names: list[str]) -> tuple[list[Row], int]:
-    step = max(1, -(-max(images.shape[1:]) // LARGEST_SIDE))
-    rows: list[Row] = []
-    for name, image in zip(names, images, strict=True):
-        tops, lefts = range(0, image.shape[0], step), range(0, image.shape[1], step)
-        rows.extend(
-            {
-                "example": name,
-                "row": top,
-                "column": left,
-                "value": float(image[top : top + step, left : left + step].mean()),
-            }
-            for top in tops
-            for left in lefts
-        )
-    return rows, step
+def _averaged(steps: tuple[int, int], rows: str, columns: str) -> str:
+    named = [f"{step} {name}" for step, name in zip(steps, (rows, columns), strict=True) if step > 1]
+    return f", blocks of {' × '.join(named)} averaged" if named else ""
 
 
-def _points(waves: Samples, names: list[str]) -> tuple[list[Row], int]:
-    stride = max(1, -(-waves.shape[2] // LONGEST))
-    rows: list[Row] = [
+def _by_channel(samples: Samples) -> Samples:
+    """``[n, C, L]``, each channel from 0 to 1 over its own range in these samples; 1/2 where it never changes."""
+    low, high = (found(samples, axis=(0, 2), keepdims=True) for found in (np.min, np.max))
+    scaled: Samples = np.where(high > low, (samples - low) / np.where(high > low, high - low, 1.0), 0.5)
+    return scaled
+
+
+def _pixels(
+    images: Samples, names: list[str], shades: Samples | None = None
+) -> tuple[list[dict[str, Any]], tuple[int, int]]:
+    """Means of blocks of ``[n, rows, columns]``, and how many rows and columns are in a block."""
+    tall, wide = (max(1, -(-side // LARGEST_SIDE)) for side in images.shape[1:])
+    rows: list[dict[str, Any]] = []
+    for place, name in enumerate(names):
+        for top in range(0, images.shape[1], tall):
+            for left in range(0, images.shape[2], wide):
+                block = (place, slice(top, top + tall), slice(left, left + wide))
+                row = {"example": name, "row": top, "column": left, "value": float(images[block].mean())}
+                rows.append(
+                    row if shades is None else {**row, "shade": round(float(shades[block].mean()), 4)}
+                )
+    return rows, (tall, wide)
+
+
+def _points(waves: Samples, names: list[str], longest: int) -> tuple[list[dict[str, Any]], int]:
+    stride = max(1, -(-waves.shape[2] // longest))
+    rows: list[dict[str, Any]] = [
         {"example": name, "channel": str(channel), "time": time, "value": float(line[time])}
         for name, wave in zip(names, waves, strict=True)
         for channel, line in enumerate(wave)
         for time in range(0, len(line), stride)
     ]
     return rows, stride
+
+
+def _raise(rows: list[dict[str, Any]], waves: Samples) -> None:
+    """Give each point a ``height``, channel c between c - 0.45 (its largest value) and c + 0.45, downwards."""
+    low, high = waves.min(axis=(0, 2)), waves.max(axis=(0, 2))
+    for row in rows:
+        channel = int(row["channel"])
+        span = float(high[channel] - low[channel])
+        share = (row["value"] - float(low[channel])) / span if span > 0 else 0.5
+        row["height"] = round(channel + 0.9 * (0.5 - share), 4)
 
 
 def _facet(spec: dict[str, Any], columns: int) -> dict[str, Any]:
@@ -173,7 +211,7 @@ def _facet(spec: dict[str, Any], columns: int) -> dict[str, Any]:
             "type": "nominal",
             "sort": None,
             "title": None,
-            "header": {"labelLimit": 130, "labelFontSize": 12},
+            "header": {"labelLimit": 150, "labelFontSize": 12},
         },
         "columns": columns,
         "spacing": 16,
@@ -181,39 +219,76 @@ def _facet(spec: dict[str, Any], columns: int) -> dict[str, Any]:
     }
 
 
-def _heat(x: str | None, y: str | None, *, descending: bool) -> dict[str, Any]:
-    """Panels of rectangles, ``row`` upwards or, with ``descending``, downwards as images are written."""
-    across, up = (
-        {
-            "field": field,
-            "type": "ordinal",
-            "title": title,
-            "axis": {"labels": False, "ticks": False, "domain": False},
-            "sort": order,
-            "scale": {"padding": 0},
-        }
-        for field, title, order in (
-            ("column", x, "ascending"),
-            ("row", y, "ascending" if descending else "descending"),
-        )
-    )
+def _heat(x: str | None, y: str | None, *, sort: str, shade: bool = False) -> dict[str, Any]:
+    """Panels of rectangles, row 0 on top with ``ascending``; with ``shade``, numbered rows and colours from 0 to 1."""
+    bare = {"labels": False, "ticks": False, "domain": False}
+    numbered = {"ticks": False, "domain": False, "labelOverlap": True}
+    color: dict[str, Any] = {
+        "field": "shade" if shade else "value",
+        "type": "quantitative",
+        "title": "of the channel's range" if shade else None,
+        "legend": {"orient": "bottom", **({"format": "%"} if shade else {})},
+    }
+    if shade:
+        color["scale"] = {"domain": [0, 1]}
     spec = {
         "width": 120,
-        "height": 120,
+        "height": 160 if shade else 120,
         "mark": {"type": "rect", "strokeWidth": 0},
         "encoding": {
-            "x": across,
-            "y": up,
-            "color": {
-                "field": "value",
-                "type": "quantitative",
-                "title": None,
-                "legend": {"orient": "bottom"},
+            "x": {
+                "field": "column",
+                "type": "ordinal",
+                "title": x,
+                "axis": bare,
+                "sort": "ascending",
+                "scale": {"padding": 0},
             },
+            "y": {
+                "field": "row",
+                "type": "ordinal",
+                "title": y,
+                "axis": numbered if shade else bare,
+                "sort": sort,
+                "scale": {"padding": 0},
+            },
+            "color": color,
             "tooltip": [
                 {"field": "example", "type": "nominal"},
                 {"field": "row", "type": "quantitative", "title": y or "row"},
                 {"field": "column", "type": "quantitative", "title": x or "column"},
+                {"field": "value", "type": "quantitative", "format": ".3~g"},
+            ],
+        },
+    }
+    return _facet(spec, 4)
+
+
+def _traces(channels: int) -> dict[str, Any]:
+    """Panels with a line for each channel, below each other, on the same times."""
+    spec = {
+        "width": 150,
+        "height": 22 * channels,
+        "mark": {"type": "line", "strokeWidth": 1},
+        "encoding": {
+            "x": {
+                "field": "time",
+                "type": "quantitative",
+                "scale": {"nice": False},
+                "axis": {"tickCount": 4},
+            },
+            "y": {
+                "field": "height",
+                "type": "quantitative",
+                "title": "channel",
+                "scale": {"domain": [-0.5, channels - 0.5], "nice": False, "reverse": True},
+                "axis": {"values": list(range(channels)), "format": "d"},
+            },
+            "detail": {"field": "channel", "type": "nominal"},
+            "tooltip": [
+                {"field": "example", "type": "nominal"},
+                {"field": "channel", "type": "nominal"},
+                {"field": "time", "type": "quantitative"},
                 {"field": "value", "type": "quantitative", "format": ".3~g"},
             ],
         },

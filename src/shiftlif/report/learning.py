@@ -7,12 +7,18 @@ import io
 import math
 from typing import Any
 
+from shiftlif.analysis.layers import SILENT
 from shiftlif.program.storage import read_file
 from shiftlif.report.evidence import Evidence
 from shiftlif.report.section import SMALL, Block, Chart, Row, Section
+from shiftlif.report.wording import listing
 from shiftlif.training.loop import HISTORY
 
 KEY, TITLE = "learning", "How did it learn?"
+RISEN = 0.1
+"""A validation loss that ends higher than this share above its least one has risen."""
+CHANCE = 0.02
+"""An accuracy at most this much above the share of the most frequent class is at its level."""
 LATE = 0.9
 """A best epoch after this share of all epochs suggests that more of them would help."""
 Metrics = list[dict[str, float | None]]
@@ -35,7 +41,7 @@ def learning(evidence: Evidence) -> Section:
         if rows:
             reading = f"{title} over {len(history)} epochs; the rule marks the epoch whose weights were kept."
             charts.append(Chart(f"learning-{key}", title, curves(axis, best, len(history)), rows, reading))
-    return Section(KEY, TITLE, _answer(history, best), charts)
+    return Section(KEY, TITLE, _answer(history, best, evidence.run.summary.get("majority")), charts)
 
 
 def read_history(text: str) -> Metrics:
@@ -110,21 +116,34 @@ def curves(axis: str, best: Any, epochs: int) -> dict[str, Any]:
     return {"width": SMALL, "height": 200, "layer": [rule, lines]}
 
 
-def _answer(history: Metrics, best: Any) -> str:
+def _answer(history: Metrics, best: Any, majority: Any) -> str:
     last = _epoch(history[-1])
     row = next((metrics for metrics in history if _epoch(metrics) == best), history[-1])
     reached = row.get("val/accuracy")
     text = f"The weights are those of epoch {best} of {last}"
     text += "." if reached is None else f", the best on the validation part ({100 * reached:.2f} %)."
-    if isinstance(best, int) and last > 1 and best > LATE * last:
-        return f"{text} It is among the last ones: more epochs might help."
+    silent = [
+        name.removeprefix("events/")
+        for name, events in row.items()
+        if name.startswith("events/") and events is not None and events < SILENT
+    ]
+    if silent:
+        which = f"{listing(silent)} {'is' if len(silent) == 1 else 'are'} silent"
+        return f"{text} {which} in it, which more epochs alone seldom change: see the membrane there for the cause."
+    if reached is not None and isinstance(majority, float) and reached <= majority + CHANCE:
+        return (
+            f"{text} Always answering the most frequent class reaches {100 * majority:.2f} %: nothing has been learnt. "
+            "Look at the learning rate, the labels and the scaling of the samples before you train longer."
+        )
     losses = [(_epoch(metrics), loss) for metrics in history if (loss := metrics.get("val/loss")) is not None]
     if losses:
         lowest, least = min(losses, key=lambda pair: pair[1])
         rise = losses[-1][1] / least - 1 if least > 0 else 0.0
-        if rise > 0.1:
-            text += (
-                f" The validation loss is lowest in epoch {lowest} and {100 * rise:.0f} % higher at the end: the "
+        if rise > RISEN:
+            return (
+                f"{text} The validation loss is lowest in epoch {lowest} and {100 * rise:.0f} % higher at the end: the "
                 "network has begun to learn its training samples by heart."
             )
+    if isinstance(best, int) and last > 1 and best > LATE * last:
+        return f"{text} It is among the last ones: more epochs might help."
     return text

@@ -6,9 +6,11 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from shiftlif.analysis.layers import SILENT
 from shiftlif.report.evidence import Evidence
+from shiftlif.report.letters import dead
 from shiftlif.report.recordings import Drive, Floats, Layer, recordings
 from shiftlif.report.section import Chart, Facts, Section
 from shiftlif.report.wording import key_of, letter_name, letter_names, number, percent
@@ -17,6 +19,10 @@ BINS = 80
 TAIL = 0.001
 """Share of the membranes at either end that the first and the last bin take in."""
 MOST_RULES = 24
+QUIET = 0.02
+"""Share of emissions other than 0 below which a layer is nearly silent, and its section says why."""
+MUTE = 0.2
+"""Share of neurons that never speak above which a layer's section says what keeps them silent."""
 
 
 def membranes(evidence: Evidence) -> list[Section]:
@@ -47,8 +53,11 @@ def membranes(evidence: Evidence) -> list[Section]:
 
 def _answer(layer: Layer, before: Layer | None) -> str:
     usage = layer.original.usage
-    if 1 - usage[layer.zero] < SILENT:
-        return why_silent(layer, before)
+    mute = dead(layer.original, layer.zero)
+    many = mute.mean() > MUTE
+    if 1 - usage[layer.zero] < QUIET:
+        words = why_silent(layer, before)
+        return f"{words} {why_mute(layer, mute)}" if many and not mute.all() else words
     silent, top = usage[layer.zero], usage[-1]
     boundary, letters = number(layer.boundary), letter_names(layer.alphabet)
     if layer.alphabet.signed:
@@ -65,6 +74,8 @@ def _answer(layer: Layer, before: Layer | None) -> str:
             "and get the "
             f"largest letter {letters[-1]}."
         )
+    if many:
+        return f"{words} {why_mute(layer, mute)}"
     if not len(layer.original.membranes):
         return words
     beyond = _beyond(layer)
@@ -88,7 +99,7 @@ def why_silent(layer: Layer, before: Layer | None) -> str:
     A current that lasts makes a membrane of ``drive.lasting`` times the current; that has to reach the first boundary.
 
     Args:
-        layer: whose events are rarer than 0.1 %.
+        layer: whose events are rarer than 2 %.
         before: the layer of neurons in front of it; None for the first.
     """
     events = float(1 - layer.original.usage[layer.zero])
@@ -100,42 +111,73 @@ def why_silent(layer: Layer, before: Layer | None) -> str:
     if not len(u):
         return words
     size = np.sort(np.abs(u)) if layer.alphabet.signed else u
-    high, highest = (max(float(v), 0.0) for v in (np.quantile(size, 0.99), size[-1]))
+    most = 0.99 if events < SILENT else 0.9  # of what is looked at: fewer than its complement may be events
+    high, highest = (max(float(v), 0.0) for v in (np.quantile(size, most), size[-1]))
     reached = (
-        f"Its membrane is at most {number(highest)}, and 99 % of it lie below {number(high)}; the first boundary is "
+        f"Its membrane is at most {number(highest)}, and {percent(most)} of it lie below {number(high)}; the first "
+        "boundary is "
         f"{number(layer.boundary)}"
     )
     times = f", {number(layer.boundary / high)} times as much." if high > 0 else "."
-    return f"{words} {reached}{times} {_cause(layer, layer.drive, before)}"
+    return f"{words} {reached}{times} {_cause(layer, layer.drive, before, most)}"
 
 
-def _cause(layer: Layer, drive: Drive, before: Layer | None) -> str:
+def why_mute(layer: Layer, mute: npt.NDArray[np.bool_]) -> str:
+    """What keeps some neurons of a layer silent, in words, with the figures that say so.
+
+    Args:
+        layer: in which other neurons speak.
+        mute: which neurons never sent a letter, ``[neurons]``.
+    """
+    words = (
+        f"{int(mute.sum()):,} of its {len(mute):,} neurons never {'speaks' if mute.sum() == 1 else 'speak'}."
+    )
+    if not len(layer.original.membranes):
+        return words
+    reached = np.abs(layer.original.charges) if layer.alphabet.signed else layer.original.charges
+    if reached.size:
+        highest = float(reached[:, :, mute].max())
+        words += (
+            f" The highest of their membranes in the samples of the raster is {number(highest)}; the first boundary is "
+            f"{number(layer.boundary)}."
+        )
+    bias = layer.drive.bias
+    if len(bias):
+        each = np.repeat(bias, len(mute) // len(bias))  # neurons of one channel share a bias
+        held, others = float(np.median(each[mute])), float(np.median(each[~mute]))
+        if held < min(others, 0.0):
+            words += f" Their bias holds them down (median {number(held)}, of the others {number(others)})."
+    return f"{words} Train with a lower rate penalty or a smaller scale, or do without them: a smaller width."
+
+
+def _cause(layer: Layer, drive: Drive, before: Layer | None, most: float) -> str:
     lift, source = drive.lifts, drive.source or "what comes before"
     needed = layer.boundary / drive.lasting
     if lift[0] == 0 == lift[-1]:
         mute = before is not None and before.original.usage[before.zero] == 1
         why = f", because {before.name} never sends a letter" if mute and before is not None else ""
         return f"Nothing arrives: all inputs of {source} are 0{why}."
-    strong = float(np.quantile(np.abs(lift) if layer.alphabet.signed else lift, 0.99))
+    strong = float(np.quantile(np.abs(lift) if layer.alphabet.signed else lift, most))
+    part_of = f"({percent(most)} of the currents"
     lasting = f"a lasting current of {number(needed)} is what a letter needs"
     if strong >= needed and len(drive.bias) and float(np.median(drive.bias)) < 0:
         return (
             f"Its bias holds it down (median {number(float(np.median(drive.bias)))}): its inputs alone would "
             "bring up "
-            f"to {number(strong)} (99 % of the currents), and {lasting}. Train with a lower rate penalty, or start "
+            f"to {number(strong)} {part_of}), and {lasting}. Train with a lower rate penalty, or start "
             "with a smaller scale (calibrate=quantile)."
         )
     if strong < needed:
         part = "nothing above 0" if strong <= 0 else f"no more than {number(strong)}"
         return (
-            f"What arrives is too weak: {source} brings {part} (99 % of the currents without bias), and "
+            f"What arrives is too weak: {source} brings {part} {part_of} without bias), and "
             f"{lasting}. Its "
             "weights are small for its scale: lower the scale (calibrate=quantile), or the rate penalty and the "
             "weight "
             "decay that made them small."
         )
     return (
-        f"Its inputs bring up to {number(strong)} (99 % of the currents), {lasting}, but they do not last or cancel "
+        f"Its inputs bring up to {number(strong)} {part_of}), {lasting}, but they do not last or cancel "
         "each other out. More steps or a smaller scale (calibrate=quantile) would let it speak."
     )
 

@@ -15,6 +15,8 @@ from shiftlif.report.wording import key_of, letter_name, letter_names, percent, 
 CELLS = 2000
 """Letters that one raster shows, at most."""
 MOST_NEURONS = 60
+LETTER_WIDTH = 8
+"""Pixels of a character of a panel's title, at most on average."""
 
 
 def raster(evidence: Evidence) -> list[Section]:
@@ -173,8 +175,9 @@ def _titles(names: list[str]) -> list[str]:
 
 
 def _by_sample(cell: dict[str, Any], steps: int, titles: list[str]) -> dict[str, Any]:
-    """Samples side by side, about 700 pixels wide together."""
+    """Samples side by side, about 700 pixels wide together; titles wider than a panel rise above it."""
     width = max(4, min(40, 640 // (steps * len(titles))))
+    level = LETTER_WIDTH * max(map(len, titles)) <= steps * width
     return {
         "facet": {
             "column": {
@@ -182,7 +185,12 @@ def _by_sample(cell: dict[str, Any], steps: int, titles: list[str]) -> dict[str,
                 "type": "nominal",
                 "sort": titles,
                 "title": "class of the sample",
-                "header": {"labelAngle": 0 if steps * width >= 50 else -60, "labelAlign": "center"},
+                "header": {
+                    # Upright and with this alignment every title ends right above its panel, whatever its length.
+                    **({"labelAngle": 0} if level else {"labelAngle": -90, "labelBaseline": "middle"}),
+                    "labelAlign": "center" if level else "right",
+                    "labelLimit": 160,
+                },
             }
         },
         "spacing": 4,

@@ -141,9 +141,17 @@ def _equality(evidence: Evidence) -> Sequence[tuple[str, str]]:
         if evidence.program is not None
         else f"the run is not compiled: int{evidence.bits} weights as they are, without fine-tuning"
     )
-    return [
+    pairs = [
         ("verdict", proof.compared),
         ("compared", f"{proof.letters:,} letters, {proof.membranes:,} membranes"),
         ("samples", f"{proof.samples:,} of {len(evidence.labels):,}, {proof.steps} steps"),
         ("program", origin),
     ]
+    if evidence.program is not None:
+        digest = evidence.program.digest()
+        test = "make -C FOLDER test of the exported C"
+        pairs += [
+            ("digest", digest[:16]),
+            ("on the device", f"{test} prints the same digest, its first 8 digits: {digest[:8]}"),
+        ]
+    return pairs
