@@ -73,7 +73,7 @@ def test_log_mel_refuses_what_it_cannot_do(x, arguments, message):
 
 def test_missing_librosa_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "librosa.filters", None)
-    with pytest.raises(DataError, match=r"pip install shiftlif\[audio\]"):
+    with pytest.raises(DataError, match=r"pip install 'shiftlif\[audio\]'"):
         log_mel(clips(), 8000)
 
 

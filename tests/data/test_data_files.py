@@ -298,5 +298,5 @@ def test_missing_soundfile_names_the_extra(tmp_path, monkeypatch):
     pytest.importorskip("soundfile")
     folder = write_folder(tmp_path / "words", "wav")
     monkeypatch.setitem(sys.modules, "soundfile", None)
-    with pytest.raises(DataError, match=r"pip install shiftlif\[audio\]"):
+    with pytest.raises(DataError, match=r"pip install 'shiftlif\[audio\]'"):
         load(folder)

@@ -54,7 +54,7 @@ def test_digits_need_no_file(monkeypatch):
 
 def test_missing_scikit_learn_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(DataError, match=r"pip install shiftlif\[train\]"):
+    with pytest.raises(DataError, match=r"pip install 'shiftlif\[train\]'"):
         load("digits")
 
 

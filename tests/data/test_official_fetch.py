@@ -294,7 +294,7 @@ def test_what_may_not_be_fetched_is_refused_with_the_way_by_hand(official):
 def test_missing_pooch_names_the_extra(official, monkeypatch):
     official("gsc35")
     monkeypatch.setitem(sys.modules, "pooch", None)
-    with pytest.raises(DataError, match=r"pip install shiftlif\[download\]"):
+    with pytest.raises(DataError, match=r"pip install 'shiftlif\[download\]'"):
         fetch("gsc35")
 
 

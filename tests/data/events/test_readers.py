@@ -179,7 +179,7 @@ def test_a_missing_decompressor_is_named_with_its_extra(tmp_path, monkeypatch):
     path = tmp_path / "x.aedat4"
     path.write_bytes(layouts.aedat4(ROWS, 1))
     with pytest.raises(
-        DataError, match=r"needs lz4\.frame, which is not installed: pip install shiftlif\[events\]"
+        DataError, match=r"needs lz4\.frame, which is not installed: pip install 'shiftlif\[events\]'"
     ):
         read_events(path)
 
