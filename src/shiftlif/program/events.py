@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from shiftlif.errors import ProgramError
 from shiftlif.program.cost import fan_out
-from shiftlif.program.interpreter import Result, advance
+from shiftlif.program.interpreter import Result, advance, run_steps
 from shiftlif.program.operations import Conv, Flatten, Linear, Operation, sources_of
 from shiftlif.program.program import IntegerProgram
 from shiftlif.program.shapes import Shape, window_count
@@ -144,23 +144,7 @@ def run_events(
         raise ProgramError("events: there is no list, expected one for every step")
     state = initial_state(program, 1) if state is None else state
     check_state(program, state, 1, len(lists))
-    neurons = {op.name for op in program.neurons}
-    letters: dict[str, list[Any]] = {name: [] for name in neurons if record}
-    membranes: dict[str, list[Any]] = {name: [] for name in state if record and name != "steps"}
-    logits = state[program.output]
-    for events in lists:
-        logits, state, wires = advance(program, _currents(program, events), state)
-        for name, kept in letters.items():
-            kept.append(wires[name])
-        for name, kept in membranes.items():
-            kept.append(state[name])
-    return Result(
-        logits,
-        np.argmax(logits, axis=1),
-        state,
-        {name: np.stack(kept) for name, kept in letters.items()},
-        {name: np.stack(kept) for name, kept in membranes.items()},
-    )
+    return run_steps(program, (_currents(program, events) for events in lists), state, record)
 
 
 def event_adds(program: IntegerProgram, lists: Sequence[Events]) -> int:

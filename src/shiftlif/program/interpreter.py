@@ -6,6 +6,7 @@ range proof made when the program was built is why nothing here checks for overf
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -170,12 +171,27 @@ def run(
     batch = x.shape[int(sequence)]
     state = initial_state(program, batch) if state is None else state
     check_state(program, state, batch, count)
+    known = {} if sequence else static_wires(program, x)
+    steps_of = ({program.input.name: x[t]} if sequence else known for t in range(count))
+    return run_steps(program, steps_of, state, record)
+
+
+def run_steps(
+    program: IntegerProgram, steps: Iterable[dict[str, IntArray]], state: State, record: bool
+) -> Result:
+    """`advance` for each step, unchecked.
+
+    Args:
+        program: what to run.
+        steps: the ``known`` wires of each.
+        state: before the first.
+        record: keep letters and membranes of every step.
+    """
     letters: dict[str, list[Int8]] = {op.name: [] for op in program.neurons if record}
     membranes: dict[str, list[Int32]] = {name: [] for name in state if record and name != "steps"}
-    known = {} if sequence else static_wires(program, x)
     logits = state[program.output]
-    for t in range(count):
-        logits, state, wires = advance(program, {program.input.name: x[t]} if sequence else known, state)
+    for known in steps:
+        logits, state, wires = advance(program, known, state)
         for name, kept in letters.items():
             kept.append(wires[name])
         for name, kept_membranes in membranes.items():

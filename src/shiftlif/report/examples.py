@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from shiftlif.report.evidence import Evidence
 from shiftlif.report.section import Block, Chart, Row, Section, Table
+from shiftlif.runtime.early import softmax
 
 KEY, TITLE = "examples", "Which samples fail worst?"
 SHOWN = 8
@@ -25,6 +26,12 @@ TRACES = 16
 """Channels that are drawn as lines below each other; with more, the sample is a heat map."""
 SHORT = 18
 """Characters of a panel's title that stand in one line; of a longer one the answer begins a second line."""
+_OF_A_SIGNAL = [
+    {"field": "example", "type": "nominal"},
+    {"field": "channel", "type": "nominal"},
+    {"field": "time", "type": "quantitative"},
+    {"field": "value", "type": "quantitative", "format": ".3~g"},
+]
 Samples = npt.NDArray[np.float64]
 
 
@@ -84,8 +91,7 @@ def examples(evidence: Evidence) -> Section:
 
 def confident_errors(evidence: Evidence) -> list[Error]:
     """Every wrong answer of the integer network, the most confident first."""
-    shifted = np.exp(evidence.scores - evidence.scores.max(axis=1, keepdims=True))
-    probabilities = shifted / shifted.sum(axis=1, keepdims=True)
+    probabilities = softmax(evidence.scores)
     wrong = np.flatnonzero(evidence.answers != evidence.labels)
     found = [
         Error(
@@ -285,12 +291,7 @@ def _traces(channels: int) -> dict[str, Any]:
                 "axis": {"values": list(range(channels)), "format": "d"},
             },
             "detail": {"field": "channel", "type": "nominal"},
-            "tooltip": [
-                {"field": "example", "type": "nominal"},
-                {"field": "channel", "type": "nominal"},
-                {"field": "time", "type": "quantitative"},
-                {"field": "value", "type": "quantitative", "format": ".3~g"},
-            ],
+            "tooltip": _OF_A_SIGNAL,
         },
     }
     return _facet(spec, 4)
@@ -310,12 +311,7 @@ def _waves(channels: int) -> dict[str, Any]:
                 "sort": None,
                 "legend": None if channels == 1 else {"orient": "top"},
             },
-            "tooltip": [
-                {"field": "example", "type": "nominal"},
-                {"field": "channel", "type": "nominal"},
-                {"field": "time", "type": "quantitative"},
-                {"field": "value", "type": "quantitative", "format": ".3~g"},
-            ],
+            "tooltip": _OF_A_SIGNAL,
         },
     }
     return _facet(spec, 3)

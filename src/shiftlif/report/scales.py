@@ -140,14 +140,7 @@ def _scale_chart(tracks: dict[str, Track], best: Any) -> Chart:
         for name, track in tracks.items()
         for epoch, mean, low, high in track
     ]
-    colour = {
-        "field": "layer",
-        "type": "nominal",
-        "title": None,
-        "sort": None,
-        "legend": {"orient": "top", "symbolOpacity": 1},
-        "scale": {"scheme": "tableau10"},
-    }
+    colour = _coloured("layer", symbolOpacity=1)
     words = [
         {"field": "layer", "type": "nominal"},
         {"field": "epoch", "type": "quantitative"},
@@ -215,14 +208,7 @@ def _boundary_chart(tracks: dict[str, Track], neurons: dict[str, SpikingNeuron],
                 "scale": {"type": "log", "nice": False, "padding": 8},
                 "axis": {"format": ".2~g", "tickCount": 5},
             },
-            "color": {
-                "field": "of",
-                "type": "nominal",
-                "title": None,
-                "sort": None,
-                "scale": {"scheme": "tableau10"},
-                "legend": {"orient": "top"},
-            },
+            "color": _coloured("of"),
             "tooltip": [
                 {"field": "layer", "type": "nominal"},
                 {"field": "epoch", "type": "quantitative"},
@@ -248,6 +234,18 @@ def _boundary_chart(tracks: dict[str, Track], neurons: dict[str, SpikingNeuron],
     return Chart("scales-thresholds", "Boundaries of each layer", spec, rows, reading)
 
 
+def _coloured(field: str, **legend: Any) -> dict[str, Any]:
+    """A colour for each of a field's values, in their order, named above the chart."""
+    return {
+        "field": field,
+        "type": "nominal",
+        "title": None,
+        "sort": None,
+        "scale": {"scheme": "tableau10"},
+        "legend": {"orient": "top", **legend},
+    }
+
+
 def _tau_chart(history: Metrics, neurons: dict[str, SpikingNeuron], best: Any) -> Chart | None:
     rows: list[Row] = [
         {"epoch": int(epoch), "layer": name, "tau": round(tau, 5)}
@@ -262,14 +260,7 @@ def _tau_chart(history: Metrics, neurons: dict[str, SpikingNeuron], best: Any) -
         "encoding": {
             "x": _epoch_axis(),
             "y": {"field": "tau", "type": "quantitative", "title": "tau (steps)", "scale": {"zero": False}},
-            "color": {
-                "field": "layer",
-                "type": "nominal",
-                "title": None,
-                "sort": None,
-                "scale": {"scheme": "tableau10"},
-                "legend": {"orient": "top"},
-            },
+            "color": _coloured("layer"),
             "tooltip": [
                 {"field": "layer", "type": "nominal"},
                 {"field": "epoch", "type": "quantitative"},

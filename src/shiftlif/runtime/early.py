@@ -57,7 +57,11 @@ def probabilities(readout: Int32, unit: float, steps: int) -> Float64:
         unit: ``program.output_unit``.
         steps: how many steps were summed.
     """
-    scores = readout * (unit / steps)
+    return softmax(readout.astype(np.float64) * (unit / steps))
+
+
+def softmax(scores: Float64) -> Float64:
+    """Probabilities ``[..., classes]`` of class scores ``[..., classes]``."""
     powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
     result: Float64 = powers / powers.sum(axis=-1, keepdims=True)
     return result

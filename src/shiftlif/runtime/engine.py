@@ -87,6 +87,9 @@ class Engine:
         self.path = path
         self.threads = threads or _processors()
         self.plan = lower(program) if plan is None else plan
+        self._any_frame = (
+            program.input.whole
+        )  # else the runtime, which does not look at what enters, must not see it
         _check_plan(program, self.plan)
         try:
             self._native = _engine.Program(self.plan, program.input_shape, path)
@@ -108,7 +111,7 @@ class Engine:
         """
         if steps is not None:  # 0 would ask the runtime for the program's own
             check_int("run", "steps", steps, 1, self.program.max_steps)
-        if not self.program.input.whole:  # the runtime does not look at what enters
+        if not self._any_frame:
             frames, steps, _ = self._checked(frames, steps)
         try:
             logits: Int32 = self._native.logits(frames, 0 if steps is None else steps, self.threads)
@@ -153,7 +156,7 @@ class Engine:
                 "bind: the frames are not contiguous, expected an array that can be read in place; "
                 "use np.ascontiguousarray and write the next frames into what it returns"
             ) from None
-        if self.program.input.whole:
+        if self._any_frame:
             return bound
 
         def checked() -> Int32:

@@ -3,9 +3,40 @@
 #include "internal.h"
 
 #if defined(__ARM_FEATURE_MVE) && defined(__GNUC__) && !defined(SL_PORTABLE)
-#include "gather_mve.h"
+#include "gather_mve.h" /* chunk_of, join, SL_MOST, and SL_GATHER, which sums a chunk of outputs */
 #elif defined(__ARM_FEATURE_DSP) && defined(__GNUC__) && !defined(SL_PORTABLE)
 #include "gather_dsp.h"
+#endif
+
+#ifdef SL_GATHER
+
+void sl_gather(const sl_synapse *synapse, const sl_events *events, const int8_t *rows, sl_int32 *sums, int first) {
+    uint32_t left = synapse->padded_out;
+    while (left != 0u) {
+        /* A first chunk is summed in place, the others beside it: `widen` shifts what is there. */
+        sl_int32 chunk[SL_MOST];
+        sl_int32 *to = first != 0 ? sums : chunk;
+        const uint32_t outputs = chunk_of(left);
+#if SL_WITH_WEIGHTS_4 && SL_WITH_WEIGHTS_8
+        if (SL_PACKED(synapse)) {
+            SL_GATHER(1);
+        } else {
+            SL_GATHER(0);
+        }
+#elif SL_WITH_WEIGHTS_4
+        SL_GATHER(1);
+#else
+        SL_GATHER(0);
+#endif
+        if (first == 0) {
+            join(sums, chunk, outputs);
+        }
+        rows += SL_PACKED(synapse) ? outputs >> 1 : outputs;
+        sums += outputs;
+        left -= outputs;
+    }
+}
+
 #else
 
 /* The sums of a chunk are kept modulo 2^32: they may wrap where nobody proved that they do not. */

@@ -257,30 +257,13 @@ SL_SHAPES(0)
 SL_SHAPES(1)
 #endif
 
-void sl_gather(const sl_synapse *synapse, const sl_events *events, const int8_t *rows, sl_int32 *sums, int first) {
-    uint32_t left = synapse->padded_out;
-    while (left != 0u) {
-        /* A first chunk is summed in place, the others beside it: `widen` shifts what is there. */
-        sl_int32 chunk[16];
-        sl_int32 *to = first != 0 ? sums : chunk;
-        const uint32_t outputs = left >= 16u ? 16u : left >= 8u ? 8u : 4u;
-        uint32_t i;
-#if SL_WITH_WEIGHTS_4 && SL_WITH_WEIGHTS_8
-        if (SL_PACKED(synapse)) {
-            SL_GATHER(1);
-        } else {
-            SL_GATHER(0);
-        }
-#elif SL_WITH_WEIGHTS_4
-        SL_GATHER(1);
-#else
-        SL_GATHER(0);
-#endif
-        for (i = 0; first == 0 && i < outputs; i++) {
-            sums[i] = sl_sum(sums[i], chunk[i]);
-        }
-        rows += SL_PACKED(synapse) ? outputs >> 1 : outputs;
-        sums += outputs;
-        left -= outputs;
+#define SL_MOST 16u /* outputs at once */
+
+static inline uint32_t chunk_of(uint32_t left) { return left >= 16u ? 16u : left >= 8u ? 8u : 4u; }
+
+static inline void join(sl_int32 *sums, const sl_int32 *chunk, uint32_t outputs) {
+    uint32_t i;
+    for (i = 0; i < outputs; i++) {
+        sums[i] = sl_sum(sums[i], chunk[i]);
     }
 }
