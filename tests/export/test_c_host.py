@@ -181,10 +181,8 @@ def test_an_altered_comparison_makes_the_self_test_fail(tmp_path):
     export_c(edge_program(1, 1), folder, name="edge", samples=40)
     neuron = folder / "neuron.c"
     text = neuron.read_text()
-    assert "v >= threshold[k]" in text
-    neuron.write_text(
-        text.replace("v >= threshold[k]", "v > threshold[k]").replace("v < *threshold", "v <= *threshold")
-    )
+    assert "v >= *threshold" in text
+    neuron.write_text(text.replace("v >= ", "v > "))
     assert self_test(folder, "gcc", "-O1").returncode == 1
 
 

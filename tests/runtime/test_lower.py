@@ -184,14 +184,28 @@ def test_a_sum_is_as_wide_as_it_can_become():
     assert [plan.wires[s.target].bytes for s in plan.steps if s.kind == SUM_POOL] == [1, 2, 4]
 
 
-def test_a_readout_of_a_flattened_frame_needs_no_synapse():
+def test_a_frame_that_is_only_flattened_stays_as_it_comes():
+    weight = np.arange(12, dtype=np.int8).reshape(2, 6)
     operations = (
         Input("x", (2, 3)),
         Flatten("flat", "x"),
+        Linear("sum", "flat", weight),
+        Accumulate("y", "sum", 0, np.zeros(2, np.int32)),
+    )
+    plan = lower(IntegerProgram(operations, InputQuantizer.identity(2), 1, 1, ("a", "b")))
+    assert (plan.wires[0].positions, plan.wires[0].channels) == (1, 6)
+    assert plan.steps[0].synapse.rows[0, 0, :, :2].T.tolist() == weight.tolist()
+
+
+def test_a_readout_of_flattened_sums_needs_no_synapse():
+    operations = (
+        Input("x", (2, 3)),
+        SumPool("same", "x", (1,), (1,)),
+        Flatten("flat", "same"),
         Accumulate("y", "flat", 0, np.arange(6, dtype=np.int32)),
     )
     program = IntegerProgram(operations, InputQuantizer.identity(2), 1, 1, tuple("abcdef"))
-    assert [step.kind for step in lower(program).steps] == [RESHAPE, READOUT]
+    assert [step.kind for step in lower(program).steps] == [SUM_POOL, RESHAPE, READOUT]
 
 
 @pytest.mark.parametrize("rows", [0, -1, 257])

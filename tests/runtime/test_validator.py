@@ -295,8 +295,16 @@ def answers(tmp_path_factory):
 def test_a_build_refuses_the_operations_that_it_was_made_without(tmp_path, left_out, base, place):
     kinds = ("NEURON", "ADD", "POOL", "RESHAPE", "READOUT")
     macros = [f"-DSL_WITH_{kind}={int(kind != left_out)}" for kind in (*kinds, "WEIGHTS_8", "WEIGHTS_4")]
-    found = said_of([(base, "")], tmp_path, "-DSHIFTLIF_CONFIG_H", *macros)
+    found = said_of([(base, "")], tmp_path, "-DSHIFTLIF_CONFIG_H", "-DSL_MOST_PLANES=31u", *macros)
     assert [answer[:2] for answer in found] == [(INVALID, place)]
+
+
+@pytest.mark.parametrize(("planes", "status"), [(8, OK), (7, INVALID)])
+def test_a_build_refuses_inputs_of_more_digits_than_it_was_made_for(tmp_path, planes, status):
+    kinds = ("NEURON", "ADD", "POOL", "RESHAPE", "READOUT", "WEIGHTS_8", "WEIGHTS_4")
+    macros = [f"-DSL_WITH_{kind}=1" for kind in kinds]
+    found = said_of([("all", "")], tmp_path, "-DSHIFTLIF_CONFIG_H", f"-DSL_MOST_PLANES={planes}u", *macros)
+    assert found[0][0] == status
 
 
 def test_the_unedited_programs_are_valid(answers):

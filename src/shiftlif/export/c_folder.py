@@ -154,6 +154,7 @@ def _config(plan: Plan) -> str:
         "WEIGHTS_4": any(synapse.packed for synapse in synapses),
     }
     lines = "\n".join(f"#define SL_WITH_{key} {int(value)}" for key, value in used.items())
+    lines += f"\n#define SL_MOST_PLANES {max((s.planes for s in synapses), default=1)}u"
     guard = "SHIFTLIF_CONFIG_H"
     return (
         f"/* Which operations the program uses. */\n#ifndef {guard}\n#define {guard}\n\n{lines}\n\n#endif\n"

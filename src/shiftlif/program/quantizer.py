@@ -128,7 +128,8 @@ class InputQuantizer:
         """Offset and scale are each channel's mean and deviation (a constant channel gets scale 1).
 
         The exponent is the largest of 0 to 7 for which ``percentile`` per cent of the normalised
-        magnitudes stay within ``127 * 2^-exponent``; 0 when none does.
+        magnitudes stay within ``127 * 2^-exponent``; 0 when none does. A given exponent bounds the integers instead:
+        by the smallest power of two that so many magnitudes stay within, so that no digits are provided for in vain.
 
         Args:
             x_train: training samples only, ``[N, C, ...]``.
@@ -152,9 +153,11 @@ class InputQuantizer:
         # A constant channel can have a deviation of rounding error only; dividing by it would blow noise up.
         flat = scale <= 1e-12 * np.abs(values).max(axis=axes)
         fitted = cls(values.mean(axis=axes), np.where(flat, 1.0, scale), exponent or 0, digits=digits)
-        if exponent is not None:
-            return fitted
         magnitudes = np.abs(fitted.normalize(values))
+        if exponent is not None:
+            largest = np.percentile(magnitudes, percentile) * 2.0**exponent
+            reach = next((2**bit for bit in range(7) if largest <= 2**bit), -INT8_LOW)
+            return replace(fitted, low=-reach, high=min(reach, INT8_HIGH))
         allowed = (100.0 - percentile) / 100.0 * magnitudes.size
         for finer in range(MAX_EXPONENT, 0, -1):
             if np.count_nonzero(magnitudes > 127 * 2.0**-finer) <= allowed:

@@ -170,7 +170,10 @@ def _lower(known: _Lowering, op: Operation, readers: Sequence[Operation]) -> Non
         known.static.add(op.name)
     match op:
         case Input():
-            known.add(_wire(known, op, 1))
+            wire = _wire(known, op, 1)
+            if all(isinstance(reader, Flatten) for reader in readers):  # as it comes
+                wire = replace(wire, positions=1, channels=wire.positions * wire.channels)
+            known.add(wire)
         case Neuron():
             table = _neuron(known, op)
             known.steps.append(
@@ -273,7 +276,9 @@ def _digits(known: _Lowering, name: str) -> tuple[int, bool]:
 def _permuted(known: _Lowering, op: Linear) -> Int8:
     """The columns in the order in which a flattened wire lies in memory: [positions][channels]."""
     behind = next(o for o in known.program.operations if o.name == op.source)
-    if not isinstance(behind, Flatten) or known.owner[known.index[op.source]] == known.index[op.source]:
+    if not isinstance(behind, Flatten) or known.wires[known.index[behind.source]].positions == 1:
+        return op.weight
+    if known.owner[known.index[op.source]] == known.index[op.source]:
         return op.weight
     shape = known.program.shapes()[behind.source]
     columns = op.weight.reshape(len(op.weight), shape[0], -1)

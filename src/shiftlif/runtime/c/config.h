@@ -10,5 +10,6 @@
 #define SL_WITH_RESHAPE 1
 #define SL_WITH_WEIGHTS_8 1 /* a byte each */
 #define SL_WITH_WEIGHTS_4 1 /* two in a byte */
+#define SL_MOST_PLANES 31u  /* of the inputs of a synapse */
 
 #endif

@@ -72,8 +72,22 @@ static inline void push_bits(const sl_events *events, uint32_t bits, uint32_t of
     }
 }
 
-/* The same of an int8 frame, which has 8 planes of both signs: for each byte its lists, counted from 1, the lowest digit in
- * the lowest byte. */
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+/* The same of four bytes at once: bit 8 b + p of the word is bit p of byte b. */
+static inline void push_four(const sl_events *events, uint32_t bits, uint32_t offset, const uint32_t steps[4]) {
+    sl_uint16 *const lists = events->lists, *const ends = events->ends;
+    while (bits != 0u) {
+        const uint32_t bit = highest(bits), plane = bit & 7u;
+        const uint32_t end = ends[plane];
+        lists[end] = (uint16_t)(offset + steps[bit >> 3]);
+        ends[plane] = (uint16_t)(end + 1u);
+        bits ^= 1u << bit;
+    }
+}
+#endif
+
+/* The same of an int8 with digits of both signs: for each byte its lists, counted from 1, the lowest digit in the lowest
+ * byte. `most`: lists that there are; digits above are left out. */
 static const uint32_t lists_of[256] = {
     0x0u, 0x1u, 0x3u, 0x502u, 0x5u, 0x501u, 0x704u, 0x702u, 0x7u, 0x701u, 0x703u, 0x90602u,
     0x906u, 0x90601u, 0x904u, 0x902u, 0x9u, 0x901u, 0x903u, 0x90502u, 0x905u, 0x90501u, 0xB0804u, 0xB0802u,
@@ -99,11 +113,15 @@ static const uint32_t lists_of[256] = {
     0x6u, 0x601u, 0x4u, 0x2u,
 };
 
-static inline void push_listed(const sl_events *events, uint32_t listed, uint32_t offset) {
+static inline void push_listed(const sl_events *events, uint32_t listed, uint32_t offset, const uint32_t most) {
     sl_uint16 *const lists = events->lists, *const ends = events->ends - 1;
     while (listed != 0u) {
         const uint32_t list = listed & 255u;
-        const uint32_t end = ends[list];
+        uint32_t end;
+        if (list > most) {
+            break;
+        }
+        end = ends[list];
         lists[end] = (uint16_t)offset;
         ends[list] = (uint16_t)(end + 1u);
         listed >>= 8;
@@ -141,15 +159,38 @@ uint16_t sl_events_scan(const sl_synapse *synapse, const sl_events *events, cons
     const uint32_t known = ((1u << (synapse->planes - 1u)) << 1) - 1u;
     uint32_t at = offset;
     if (bytes == 1u && synapse->negative == 0u) {
-        SL_SCAN_BYTES(push_bits(events, (uint32_t)n & known, at));
-    } else if (bytes == 1u && synapse->planes >= 8u) {
-        do {
-            push_listed(events, lists_of[*source++], at);
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+        uint32_t four, all = known & 255u, two_steps = step << 1, steps[4];
+        SL_OPAQUE(two_steps);
+        steps[0] = 0;
+        steps[1] = step;
+        steps[2] = two_steps;
+        steps[3] = two_steps + step;
+        all |= all << 8;
+        SL_OPAQUE(all);
+        all |= all << 16;
+        for (; count >= 4u; count -= 4u) {
+            memcpy(&four, source, 4);
+            push_four(events, four & all, at, steps);
+            source += 4;
+            at += four_steps;
+            SL_OPAQUE(at);
+        }
+#endif
+        for (; count != 0u; count--) {
+            push_bits(events, *source++ & known, at);
             at += step;
             SL_OPAQUE(at);
-        } while (--count != 0u);
+        }
+    } else if (bytes == 1u && synapse->planes >= 8u) {
+        for (; count != 0u; count--) { /* few of these are 0 */
+            push_listed(events, lists_of[*source++], at, 255u);
+            at += step;
+            SL_OPAQUE(at);
+        }
     } else if (bytes == 1u) {
-        SL_SCAN_BYTES(push_digits(synapse, events, n, at));
+        const uint32_t most = sl_lists(synapse);
+        SL_SCAN_BYTES(push_listed(events, lists_of[(uint8_t)n], at, most));
     } else {
         for (; count != 0u; count--) {
             const int32_t n =

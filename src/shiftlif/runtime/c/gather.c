@@ -12,6 +12,10 @@
 
 void sl_gather(const sl_synapse *synapse, const sl_events *events, const int8_t *rows, sl_int32 *sums, int first) {
     uint32_t left = synapse->padded_out;
+#ifdef SL_TURNS
+    sl_turn turns[SL_TURNS];
+    list_turns(synapse, events, turns);
+#endif
     while (left != 0u) {
         /* A first chunk is summed in place, the others beside it: `widen` shifts what is there. */
         sl_int32 chunk[SL_MOST];

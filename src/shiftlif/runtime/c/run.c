@@ -7,6 +7,10 @@
 static void transpose(uint8_t *target, const uint8_t *source, uint8_t bytes, uint32_t rows, uint32_t columns) {
     const uint32_t pitch = rows << (bytes >> 1);
     uint32_t r, c, b, first = 0;
+    if (rows == 1u || columns == 1u) {
+        memcpy(target, source, (size_t)(rows == 1u ? columns : rows) << (bytes >> 1));
+        return;
+    }
     for (r = 0; r < rows; r++) {
         uint32_t to = first; /* an offset: the last move leads out of the target */
         for (c = 0; c < columns; c++) {

@@ -18,7 +18,6 @@ extern "C" {
 
 #define SL_ABI 3u       /* of the structures below; sl_validate refuses others */
 #define SL_LANES 4u     /* rows of weights are padded to a multiple of it */
-#define SL_MAX_PLANES 31u
 #define SL_MAX_ROWS 256u /* added up at once: 256 * 127 fits 16 bits, so the sum of a digit plane cannot overflow */
 #define SL_NO_LEAK 255u
 #define SL_NONE 0xFFFFu
@@ -80,7 +79,7 @@ typedef struct sl_synapse {
     uint16_t chunk;        /* rows that are added up at most before a flush, at most SL_MAX_ROWS */
     uint16_t slides;       /* windows of a run at most, which share the events of their columns; 1: each is decoded alone */
     uint16_t fresh;        /* rows of the columns that the next window of a run adds; 0 where slides is 1 */
-    uint8_t planes;        /* signed digits of the largest input, 1 to SL_MAX_PLANES */
+    uint8_t planes;        /* signed digits of the largest input, 1 to 31 */
     uint8_t segment;       /* digits that can be summed up in 16 bits within a chunk, proven; at least 1 */
     uint8_t negative;      /* 1: digits may be negative */
     uint8_t packed;        /* 1: two weights in a byte */

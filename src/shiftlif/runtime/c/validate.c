@@ -54,7 +54,7 @@ static int synapse_good(const sl_program *p, const sl_synapse *s, const sl_wire 
     int axis;
     if (s->rows == NULL || s->in == 0u || s->out == 0u || s->groups == 0u || s->padded_out < s->out ||
         (s->padded_out & (SL_LANES - 1u)) != 0u || s->padded_out - s->out >= SL_LANES || channels >= (1u << 24) ||
-        s->planes == 0u || s->planes > SL_MAX_PLANES || s->chunk == 0u || s->chunk > SL_MAX_ROWS || s->room == 0u || s->slides == 0u || s->segment == 0u || s->segment > s->planes ||
+        s->planes == 0u || s->planes > SL_MOST_PLANES || s->chunk == 0u || s->chunk > SL_MAX_ROWS || s->room == 0u || s->slides == 0u || s->segment == 0u || s->segment > s->planes ||
         s->negative > 1u || s->packed > 1u || s->packed != SL_PACKED(s) || ((uintptr_t)s->rows & 3u) != 0u ||
         s->places != (uint64_t)s->room * s->planes * (1u + s->negative) ||
         (s->tap_step != 0u && s->tap_step != steps)) {
