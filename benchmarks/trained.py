@@ -2,7 +2,7 @@
 
     python -m benchmarks.trained [--jobs 2]
 
-trains what is missing (about 15 minutes of two idle cores) and keeps it in runs/benchmarks, where they find it;
+trains what is missing (about 20 minutes of two idle cores) and keeps it in runs/benchmarks, where they find it;
 a network whose recipe has changed is trained again.
 """
 
@@ -25,8 +25,8 @@ ROOT = Path(__file__).parents[1]
 RECIPE = ROOT / "benchmarks" / "recipes" / "deployed.yaml"
 KEPT = ROOT / "runs" / "benchmarks"
 PROGRAM = "int8.shiftlif"
-SPIKING, OPPONENT = "ShiftLIF", "QuantReLU"
-STEPS = (1, 4)  # of the spiking networks, as in the recipe
+SPIKING, LETTERS, OPPONENT = "ShiftLIF", "ShiftLIF, inputs are letters", "QuantReLU"
+STEPS = (1, 4)  # of the spiking networks, as in the recipe; with letters as inputs T = 1 only
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class Trained:
 
     Attributes:
         shape: data set and model, ``digits dense``.
-        neuron: `SPIKING` or `OPPONENT`.
+        neuron: `SPIKING`, `LETTERS` or `OPPONENT`.
         steps: T.
         run: as trained, in evaluation mode.
         program: verified when it was made.

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from benchmarks.mcu import cores
 from benchmarks.mcu.dense import DenseNetwork
-from benchmarks.trained import OPPONENT, SPIKING, STEPS, Trained, trained
+from benchmarks.trained import LETTERS, OPPONENT, SPIKING, STEPS, Trained, trained
 from shiftlif.export import export_c
 from shiftlif.export.c_folder import plan_for_c
 from shiftlif.program import IntegerProgram, Neuron
@@ -25,6 +25,8 @@ Int8 = npt.NDArray[np.int8]
 Say = Callable[[str], None]
 CHUNK = 128  # samples whose letters and membranes are held at once
 NAME = "net"
+MEASURED = [(SPIKING, steps, "int8") for steps in STEPS] + [(LETTERS, 1, "letters")]
+"""Neuron, T and what the frames hold: int8, or int8 of one digit each."""
 LEVELS = ("-O2", "-O3")  # the opponent is given the better one
 OURS = """\
 #include "net_model.h"
@@ -181,7 +183,7 @@ def _opponent(program: IntegerProgram, x: Int8, folder: Path) -> Row:
 
 
 def measure(shape: str, samples: Samples, folder: Path, say: Say) -> list[Row]:
-    """A row for each number of steps.
+    """A row for each of `MEASURED`.
 
     Args:
         shape: of `benchmarks.trained`.
@@ -200,14 +202,15 @@ def measure(shape: str, samples: Samples, folder: Path, say: Say) -> list[Row]:
     theirs = _opponent(opponent.program, _spread(x, samples.counted), at / "dense")
     theirs["accuracy"] = _accuracy(opponent.program, x, y)
     rows = []
-    for steps in STEPS:
-        network = trained(shape, SPIKING, steps)
+    for neuron, steps, inputs in MEASURED:
+        network = trained(shape, neuron, steps)
         x, y = _test(network, samples)
-        program, here = network.program, at / f"T{steps}"
-        say(f"{shape} T={steps}: instructions")
+        program, here = network.program, at / f"{inputs}_T{steps}"
+        what = f"{shape} T={steps}, inputs {inputs}"
+        say(f"{what}: instructions")
         counted = _spread(x, samples.counted)
         ours = _ours(program, counted, here) | {"accuracy": _accuracy(program, x, y)}
-        say(f"{shape} T={steps}: equality")
+        say(f"{what}: equality")
         compared = _spread(x, samples.compared)
         equality: Row = {"host": {"samples": equal_on_this_machine(program, x), "of": len(x)}}
         equality |= {
@@ -217,6 +220,7 @@ def measure(shape: str, samples: Samples, folder: Path, say: Say) -> list[Row]:
             {
                 "shape": shape,
                 "steps": steps,
+                "inputs": inputs,
                 "counted samples": len(counted),
                 "density": density(program, counted),
                 "ours": ours,

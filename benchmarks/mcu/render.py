@@ -23,7 +23,8 @@ Made by `make bench-mcu` (`python -m benchmarks.mcu`); every number is in `mcu.j
   -O2 or -O3, whichever needs fewer instructions; on the M55 it does not use the vector extension, nor does ours. Its
   sums equal those of its integer program. Ours is the exported runtime at -O2, the same code for every network.
 - Density is the share of letters that are not 0, over all neurons and steps of the counted samples; digits are the
-  signed binary digits of a frame's value, each of which adds a row of weights in the first layer.
+  signed binary digits of a frame's value, each of which adds a row of weights in the first layer. Inputs that are
+  letters have one digit at most (`input_digits: 1`, `input_exponent: 2`); the network was trained with them.
 - Flash is code and tables; RAM is what is held between and during calls, without stack. Both of the M4.
 - Equality is that of every letter and membrane at every step, by checksum, with the reference interpreter.
 """
@@ -59,8 +60,9 @@ def all_equal(row: Row, place: str) -> bool:
 
 
 def name(row: Row) -> str:
-    """``digits dense T=1``."""
-    return f"{row['shape']} T={row['steps']}"
+    """``digits dense T=1``, or ``digits dense T=1 letters``."""
+    letters = "" if row["inputs"] == "int8" else f" {row['inputs']}"
+    return f"{row['shape']} T={row['steps']}{letters}"
 
 
 def reached(row: Row) -> bool:
@@ -119,14 +121,14 @@ def _ratios(rows: list[Row]) -> str:
     lines = []
     for row in rows:
         d, ours, dense = row["density"], row["ours"], row["dense"]
-        cells = [row["shape"], str(row["steps"]), f"{d['letters']:.1%}", f"{d['digits']:.2f}"]
+        cells = [row["shape"], str(row["steps"]), row["inputs"], f"{d['letters']:.1%}", f"{d['digits']:.2f}"]
         cells += [f"{100 * ours['accuracy']:.1f}", f"{100 * dense['accuracy']:.1f}"]
         for core in CORES:
             cells += [number(mean(r["instructions"][core])) for r in (ours, dense)] + [
                 f"**{ratio(row, core):.2f}**"
             ]
         lines.append(cells)
-    header = ["network", "T", "density", "digits", "accuracy", "dense int8"]
+    header = ["network", "T", "inputs", "density", "digits", "accuracy", "dense int8"]
     header += [f"{core}{what}" for core in CORES for what in ("", " dense int8", " ratio")]
     counted = ", ".join(map(str, sorted({row["counted samples"] for row in rows})))
     return f"## Instructions per inference\n\nCounted samples: {counted}.\n\n" + table(header, lines)
@@ -136,6 +138,7 @@ def _memory(rows: list[Row]) -> str:
     header = (
         "network",
         "T",
+        "inputs",
         "code",
         "flash",
         "dense int8",
@@ -147,7 +150,7 @@ def _memory(rows: list[Row]) -> str:
     for row in rows:
         ours, dense = row["ours"], row["dense"]
         sizes = [f"{n:,}" for n in (ours["code"], ours["flash"], dense["flash"], ours["ram"], dense["ram"])]
-        lines.append([row["shape"], str(row["steps"]), *sizes, f"{ram_factor(row):.2f}"])
+        lines.append([row["shape"], str(row["steps"]), row["inputs"], *sizes, f"{ram_factor(row):.2f}"])
     return "## Flash and RAM on the M4, bytes\n\n" + table(header, lines)
 
 
@@ -155,7 +158,7 @@ def _equality(rows: list[Row]) -> str:
     lines = []
     notes = []
     for row in rows:
-        cells = [row["shape"], str(row["steps"])]
+        cells = [row["shape"], str(row["steps"]), row["inputs"]]
         for place in ("host", "M0", "M4", "M55"):
             found = row["equality"][place]
             mark = ""
@@ -167,7 +170,7 @@ def _equality(rows: list[Row]) -> str:
                 mark = f" [{len(notes)}]"
             cells.append(f"{found['samples']} of {found['of']}{mark}")
         lines.append(cells)
-    text = "## Equality\n\n" + table(("network", "T", "this machine", "M0", "M4", "M55"), lines)
+    text = "## Equality\n\n" + table(("network", "T", "inputs", "this machine", "M0", "M4", "M55"), lines)
     return text + "".join(f"\n[{i}] {note}" for i, note in enumerate(notes, start=1)) + "\n"
 
 

@@ -270,8 +270,8 @@ def _render(
         missing=len(grid) - len(current),
     )
     if readme is not None:
-        tables = [summary_table(rows)] if headline is None else [headline, summary_table(rows)]
-        page = between_marks(read_file(readme).decode(), "\n".join(map(markdown, tables)))
+        table = markdown(headline or summary_table(rows))
+        page = between_marks(read_file(readme).decode(), table)
         write_atomically(readme, page.encode())
         files.append(readme)
     if as_json:
