@@ -185,8 +185,8 @@ def train(
 def plan_training(config: TrainingConfig, folder: Path, resume: bool) -> dict[str, object]:
     """What ``fit`` would do, after all it checks before the first batch; shared with ``demo``."""
     from shiftlif.training.fitting import start_of
-    from shiftlif.training.loop import HISTORY, check_devices
-    from shiftlif.training.runs import CONFIG, check_folder
+    from shiftlif.training.loop import check_devices
+    from shiftlif.training.runs import CONFIG, HISTORY, check_folder
     from shiftlif.training.teacher import load_teacher
 
     begun = start_of(config)
@@ -210,8 +210,7 @@ def plan_training(config: TrainingConfig, folder: Path, resume: bool) -> dict[st
 
 def files_of(folder: Path, figures: bool = False) -> list[Path]:
     """What a run leaves in its folder."""
-    from shiftlif.training.loop import HISTORY, LAST
-    from shiftlif.training.runs import CONFIG, INPUT, SUMMARY, WEIGHTS
+    from shiftlif.training.runs import CONFIG, HISTORY, INPUT, LAST, SUMMARY, WEIGHTS
 
     names = [CONFIG, INPUT, HISTORY, "tensorboard", LAST, WEIGHTS, SUMMARY, *(FIGURES if figures else ())]
     return [folder / name for name in names]
@@ -219,7 +218,7 @@ def files_of(folder: Path, figures: bool = False) -> list[Path]:
 
 def _draw(result: RunResult) -> None:
     from shiftlif.analysis.figures import learning_curves, letter_usage_bars
-    from shiftlif.training.loop import HISTORY
+    from shiftlif.training.runs import HISTORY
 
     learning_curves(result.folder / HISTORY, result.folder / FIGURES[0])
     letter_usage_bars(result.layers, result.folder / FIGURES[1])

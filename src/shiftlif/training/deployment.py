@@ -18,7 +18,6 @@ from shiftlif.quantize import absorb, prepare
 from shiftlif.training.batches import Data
 from shiftlif.training.config import TrainingConfig
 from shiftlif.training.evaluation import inputs, predict
-from shiftlif.training.finetuning import finetune
 from shiftlif.training.progress import Stages, report_of
 from shiftlif.training.runs import use_threads
 
@@ -104,6 +103,8 @@ def deploy(
         )
     prepared = prepared_for(absorbed, data, bits)
     if qat_epochs:
+        from shiftlif.training.finetuning import finetune  # Lightning: seconds that nothing else here needs
+
         finetune(prepared, data, config, epochs=qat_epochs, progress=progress)
     program = convert(
         prepared,

@@ -35,11 +35,9 @@ from shiftlif.training.batches import Data
 from shiftlif.training.config import LARGEST_BATCH, TrainingConfig
 from shiftlif.training.metrics import Scores
 from shiftlif.training.progress import Report, Stages
+from shiftlif.training.runs import HISTORY, LAST
 from shiftlif.training.task import Classification
 from shiftlif.training.teacher import load_teacher
-
-LAST = Path("checkpoints") / "last.ckpt"
-HISTORY = "metrics.csv"
 
 
 @dataclass(frozen=True)
