@@ -10,7 +10,7 @@ import typer
 from shiftlif.cli import completion
 from shiftlif.cli.compile import check_parent
 from shiftlif.cli.options import AsJson, DryRun, Quiet
-from shiftlif.cli.output import Interrupted, percent, show_json, show_pairs, show_plan
+from shiftlif.cli.output import Interrupted, drawable, percent, show_json, show_pairs, show_plan
 from shiftlif.cli.progress import Progress
 from shiftlif.errors import ConfigurationError
 
@@ -149,17 +149,18 @@ def train(
             raise ConfigurationError("which data set? name one, for example 'shiftlif train digits'")
         checked = check(TrainingConfig, values)
         folder = out if out is not None else Path("runs") / Path(checked.dataset).stem
+        drawn = drawable([folder / name for name in FIGURES]) if figures else []
         progress.begin(f"reading {checked.dataset}")
         if dry_run:
             planned = plan_training(checked, folder, resume)
             progress.close()
-            show_plan("train a network", planned, files_of(folder, figures), as_json)
+            show_plan("train a network", planned, [*files_of(folder), *drawn], as_json)
             return
         try:
             result = fit(checked, folder, resume=resume, progress=progress)
         except KeyboardInterrupt:
             raise Interrupted(f"interrupted; continue with: shiftlif train --resume --out {folder}") from None
-    if figures:
+    if drawn:
         _draw(result)
     summary = result.summary
     if as_json:
@@ -208,12 +209,11 @@ def plan_training(config: TrainingConfig, folder: Path, resume: bool) -> dict[st
     }
 
 
-def files_of(folder: Path, figures: bool = False) -> list[Path]:
-    """What a run leaves in its folder."""
+def files_of(folder: Path) -> list[Path]:
+    """What a run leaves in its folder, without figures."""
     from shiftlif.training.runs import CONFIG, HISTORY, INPUT, LAST, SUMMARY, WEIGHTS
 
-    names = [CONFIG, INPUT, HISTORY, "tensorboard", LAST, WEIGHTS, SUMMARY, *(FIGURES if figures else ())]
-    return [folder / name for name in names]
+    return [folder / name for name in (CONFIG, INPUT, HISTORY, "tensorboard", LAST, WEIGHTS, SUMMARY)]
 
 
 def _draw(result: RunResult) -> None:

@@ -98,8 +98,8 @@ def deploy(
     agreement = float((trained == folded).double().mean())
     if int((trained != folded).sum()) > max(1, ABSORPTION_TOLERANCE * len(labels)):
         raise VerificationError(
-            f"the absorbed network agrees with the trained one on {agreement:.2%} of {len(labels)} test "
-            f"samples, expected at least {1 - ABSORPTION_TOLERANCE:.0%}; keep the network and report this"
+            f"the absorbed network agrees with the trained one on {100 * agreement:.2f} % of {len(labels)} test "
+            f"samples, expected at least {100 * (1 - ABSORPTION_TOLERANCE):.0f} %; keep the network and report this"
         )
     prepared = prepared_for(absorbed, data, bits)
     if qat_epochs:

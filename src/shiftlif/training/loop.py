@@ -161,7 +161,7 @@ class TrainingReport(lightning.Callback):
             return
         note = f"epoch {min(trainer.current_epoch + 1, epochs)}/{epochs}"
         if self.keeper.history:
-            note += f", {max(row['val/accuracy'] for row in self.keeper.history):.1%}"
+            note += f", {100 * max(row['val/accuracy'] for row in self.keeper.history):.1f} %"
         self.report(trainer.current_epoch * batches + of_epoch, epochs * batches, note)
 
 
