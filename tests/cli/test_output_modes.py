@@ -187,6 +187,16 @@ def test_a_dry_run_of_training_shows_the_resolved_configuration(place, tmp_path)
     assert plan["parameters"] == json.loads(place[1].stdout)["parameters"]
 
 
+def test_a_dry_run_leaves_out_what_is_switched_off(place, tmp_path):
+    def planned(*more):
+        told = call("train", "digits", "--out", tmp_path / "r", *OPTIONS, "--dry-run", "--json", *more)
+        return json.loads(told.stdout)["configuration"]
+
+    fields = {"teacher", "teacher_weight", "teacher_temperature", "rate_target", "rate_penalty"}
+    assert not fields & set(planned())
+    assert fields <= set(planned("--rate-weight", 1, "--set", f"teacher={place[0] / 'run'}"))
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from shiftlif.training.fitting import RunResult
 
 FIGURES = ("learning_curves.png", "letter_usage.png")
+SWITCHED = {
+    "teacher": ("teacher_weight", "teacher_temperature"),
+    "rate_weight": ("rate_target", "rate_penalty"),
+}
+"""Fields that decide nothing where the one before them is off; a dry run leaves them out."""
 
 
 def train(
@@ -200,13 +205,17 @@ def plan_training(config: TrainingConfig, folder: Path, resume: bool) -> dict[st
     done = len(history.read_text(encoding="utf-8").splitlines()) - 1 if history.is_file() else 0
     return {
         "folder": str(folder),
-        "configuration": begun.config.model_dump(mode="json", exclude_none=True),
+        "configuration": begun.config.model_dump(mode="json", exclude_none=True, exclude=_idle(begun.config)),
         "samples": {name: len(part) for name, part in begun.data.parts.items()},
         "sample_shape": list(begun.data.sample_shape),
         "classes": len(begun.data.classes),
         "parameters": begun.network.n_parameters,
         "epochs": begun.config.epochs - done,
     }
+
+
+def _idle(config: TrainingConfig) -> set[str]:
+    return {name for switch, names in SWITCHED.items() if not getattr(config, switch) for name in names}
 
 
 def files_of(folder: Path) -> list[Path]:
