@@ -102,7 +102,7 @@ def levels(
         {
             "validation samples": x.shape[1],
             "best": "error of the Lloyd-Max optimum, as a share of the membrane's power",
-            "error": "times the best",
+            "error": "times the best; each K and each L is shown at its own best scale, not at the trained one",
             "bits": "entropy of the letters",
             "events": "letters other than 0 per neuron and step",
             "recommended K (*)": sizes,
