@@ -116,6 +116,7 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__
 
 
 def _warn(text: str) -> None:
+    """A warning as one line."""
     ERRORS.line(f"warning: {text}", "yellow")
 
 
