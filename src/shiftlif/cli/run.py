@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -139,7 +140,7 @@ def _load(program: Path, source: str) -> IntegerProgram:
                 load(source)
                 raise ConfigurationError(
                     f"{source} is a program and {program} is not: the program comes first, then the samples: "
-                    f"shiftlif run {source} {program}"
+                    f"{shlex.join(['shiftlif', 'run', source, str(program)])}"
                 ) from None
         raise
 
