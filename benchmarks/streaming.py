@@ -50,17 +50,17 @@ def table(path: str, say: Callable[[str], None]) -> None:
     readouts = program.engine(threads=0).run(frames, record=True).membranes[program.output]
     first = readouts[0].argmax(axis=1) == labels
     say(
-        f"\n{data.name}: {len(labels)} test samples, T = {program.steps}; first step alone {first.mean():.2%}\n"
+        f"\n{data.name}: {len(labels)} test samples, T = {program.steps}; first step alone {100 * first.mean():.2f} %\n"
     )
     say("| confidence | patience | accuracy | mean steps | decided at step 1, 2, ... | median time |")
     say("|---|---|---|---|---|---|")
     for rule in rules(program.steps):
         classes, steps = decide(readouts, program.output_unit, rule)
-        shares = ", ".join(f"{(steps == n).mean():.0%}" for n in range(1, program.steps + 1))
+        shares = ", ".join(f"{100 * (steps == n).mean():.0f} %" for n in range(1, program.steps + 1))
         seconds = median_time(program, frames[:TIMED], rule)
         name = "all steps" if rule.confidence is None else f"{rule.confidence:g}"
         say(
-            f"| {name} | {rule.patience} | {(classes == labels).mean():.2%} | {steps.mean():.2f} | {shares} "
+            f"| {name} | {rule.patience} | {100 * (classes == labels).mean():.2f} % | {steps.mean():.2f} | {shares} "
             f"| {1e6 * seconds:.0f} us |"
         )
 

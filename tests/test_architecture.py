@@ -190,3 +190,16 @@ def test_an_unknown_name_is_an_attribute_error():
 
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = shiftlif.no_such_name
+
+
+def test_a_look_at_a_run_does_not_wait_for_lightning():
+    modules = (
+        "report.report",
+        "training.compiled",
+        "training.deployment",
+        "training.fitting",
+        "training.runs",
+    )
+    loaded = _loaded_after("\n".join(f"import shiftlif.{module}" for module in modules))
+    assert "torch" in loaded
+    assert not loaded & {"lightning", "tensorboard"}

@@ -1,6 +1,7 @@
 """``shiftlif levels`` and ``shiftlif gradients`` on a small run."""
 
 import json
+import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -90,3 +91,44 @@ def test_mistakes_are_one_line(folder, words, message):
     result = call(*(folder if word == "RUN" else word for word in words))
     assert result.exit_code == 2
     assert message in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(
+    ("line", "table", "figures"),
+    [
+        ("levels RUN --out NEW", "shiftlif2: trained as", "levels.png"),
+        (
+            "gradients RUN --alpha 2 --out NEW",
+            "trained network",
+            "gradients_initial.png, gradients_trained.png",
+        ),
+        (
+            "train digits --out NEW --model dense --width 16 --steps 1 --epochs 1 --figures --quiet",
+            "test accuracy",
+            "learning_curves.png, letter_usage.png",
+        ),
+    ],
+)
+def test_without_matplotlib_only_the_figures_are_missing_and_a_warning_says_how_to_get_them(
+    folder, tmp_path, monkeypatch, line, table, figures
+):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    words = [{"RUN": folder, "NEW": tmp_path / "new"}.get(word, word) for word in line.split()]
+    why = "this needs matplotlib, which is not installed: pip install 'shiftlif[plot]'"
+    warning = f"warning: no figure ({figures}): {why}"
+    planned = call(*words, "--dry-run", "--json")
+    assert planned.exit_code == 0, planned.output
+    assert warning in planned.stderr
+    assert not any(file.endswith(".png") for file in json.loads(planned.stdout)["files"])
+    result = call(*words)
+    assert result.exit_code == 0, result.output
+    assert warning in result.stderr
+    assert table in result.stdout
+    assert list(tmp_path.rglob("*.png")) == []
+    assert not any(name in result.stdout for name in figures.split(", "))
+
+
+def test_the_figure_that_was_not_drawn_is_null_in_json(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert json.loads(call("levels", folder, "--json").stdout)["figure"] is None
+    assert json.loads(call("gradients", folder, "--json", "--alpha", 2).stdout)["figures"] == []

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from shiftlif.cli.app import app
+from shiftlif.cli.output import show_pairs
 from shiftlif.data import load
 
 pytestmark = pytest.mark.filterwarnings("ignore:layer .* is:UserWarning")
@@ -186,6 +187,16 @@ def test_a_dry_run_of_training_shows_the_resolved_configuration(place, tmp_path)
     assert plan["parameters"] == json.loads(place[1].stdout)["parameters"]
 
 
+def test_a_dry_run_leaves_out_what_is_switched_off(place, tmp_path):
+    def planned(*more):
+        told = call("train", "digits", "--out", tmp_path / "r", *OPTIONS, "--dry-run", "--json", *more)
+        return json.loads(told.stdout)["configuration"]
+
+    fields = {"teacher", "teacher_weight", "teacher_temperature", "rate_target", "rate_penalty"}
+    assert not fields & set(planned())
+    assert fields <= set(planned("--rate-weight", 1, "--set", f"teacher={place[0] / 'run'}"))
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
@@ -250,6 +261,26 @@ def test_a_reader_that_has_had_enough_ends_the_command_with_1_and_without_a_word
     process.stdout.close()
     assert process.stderr.read() == ""
     assert process.wait(timeout=60) == 1
+
+
+def test_in_a_pipe_lines_of_a_cell_end_between_words_and_json_has_the_values(place, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    program = place[0] / "run" / "program.safetensors"
+    shown = call("info", program)
+    assert max(map(len, shown.stdout.splitlines())) < 140
+    for part in ("kind: ShiftLIF, K: 3, placement: nearest", "detach_reset: False", "learnable_scale: True"):
+        assert part in shown.stdout
+    neuron = json.loads(call("info", program, "--json").stdout)["metadata"]["neuron"]
+    assert (neuron["K"], neuron["detach_reset"]) == (3, False)
+
+
+def test_in_a_pipe_a_word_is_never_broken(capsys, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    path = "/deep-folder" * 20
+    show_pairs("t", {"many": "word " * 60 + path})
+    *lines, last = [line for line in capsys.readouterr().out.splitlines() if "word" in line or path in line]
+    assert [line.count("word") for line in lines] == [20, 20, 20]
+    assert path in last
 
 
 def test_a_pipe_gets_whole_cells_and_no_colours_unless_they_are_asked_for():

@@ -187,6 +187,20 @@ def test_both_csv_forms_of_the_help_give_the_same(tmp_path):
     assert scores(path, tmp_path / "a.csv") == scores(path, tmp_path / "b.csv") == expected(program, x)
 
 
+def test_swapped_arguments_are_recognised_and_the_right_order_is_shown(tmp_path):
+    program, data = tmp_path / "program.safetensors", tmp_path / "my x.csv"
+    program_for((2, 3), {"name": "none"}, program)
+    data.write_text("1,2,3,4,5,6\n")
+    result = call("run", data, program)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert f"{program} is a program and {data} is not" in result.stderr
+    assert f"shiftlif run {program} '{data}'" in result.stderr
+    assert call("run", program, data).exit_code == 0
+    assert "is a program" not in call("run", data, data).stderr
+    assert f"shiftlif run {program} -" in call("run", "-", program, stdin="1,2,3,4,5,6\n").stderr
+
+
 @pytest.mark.parametrize("command", ["run", "info"])
 def test_a_run_folder_or_device_in_place_of_the_program_says_what_to_do(tmp_path, command):
     program_for((2, 3), {"name": "none"}, tmp_path / "program.safetensors")

@@ -21,6 +21,13 @@ def make(**changes):
     return Dataset(**{"name": "toy", "classes": ("a", "b"), **arrays(), **changes})
 
 
+def test_files_are_one_for_each_test_sample_or_none():
+    assert make().test_files == ()
+    assert make(test_files=("a", "b", "c", "d")).test_files == ("a", "b", "c", "d")
+    with pytest.raises(DataError, match="4 test samples but 2 files"):
+        make(test_files=("a", "b"))
+
+
 def test_sample_shape_leaves_out_samples_and_time():
     assert make().sample_shape == (2, 5)
     assert make().frames is None

@@ -1,3 +1,4 @@
+import os
 import sys
 
 import numpy as np
@@ -40,6 +41,26 @@ def write_folder(root, kind="csv", per_class=8, steps=6, classes=("rest", "walk"
                 clip = RNG.integers(-999, 999, (steps, channels)).astype(np.int16)
                 soundfile.write(path, clip, rate, subtype="PCM_16")
     return root
+
+
+@pytest.mark.parametrize("parts", [(), ("train", "test")])
+def test_test_samples_of_a_folder_know_their_files(tmp_path, parts):
+    for part in parts or ("",):
+        write_folder(tmp_path / part, "npy", per_class=12)
+    data = load(tmp_path)
+    assert len(set(data.test_files)) == len(data.x_test) > 1
+    for name, sample in zip(data.test_files, data.x_test, strict=True):
+        np.testing.assert_array_equal(np.load(tmp_path / name).astype(np.float32), sample)
+    assert load(save(tmp_path, **parted())).test_files == ()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are Unicode here")
+def test_a_file_name_that_is_not_utf_8_can_be_written_on_a_page(tmp_path):
+    write_folder(tmp_path, "npy", per_class=4)
+    for path in list((tmp_path / "walk").iterdir()):
+        path.rename(os.fsdecode(os.fsencode(path.parent / path.stem) + b"\xff.npy"))
+    (name,) = (name for name in load(tmp_path).test_files if name.startswith("walk"))
+    assert name.encode().endswith("\ufffd.npy".encode())
 
 
 @pytest.mark.parametrize(

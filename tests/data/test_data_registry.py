@@ -52,6 +52,20 @@ def test_digits_need_no_file(monkeypatch):
     assert 340 <= len(data.y_test) <= 380
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("digit", "digits"), ("GSC-12", "gsc12"), ("fashion-mnist", "fashion_mnist"), ("zzz", None)],
+)
+def test_a_typing_mistake_in_a_name_gets_the_nearest_known_set(typed, meant):
+    with pytest.raises(DataError) as caught:
+        load(typed)
+    assert "known sets: digits" in str(caught.value)
+    assert str(caught.value).endswith(f"; did you mean {meant}?") is (meant is not None)
+    with pytest.raises(DataError) as caught:
+        describe(typed)
+    assert ("did you mean" in str(caught.value)) is (meant is not None)
+
+
 def test_missing_scikit_learn_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     with pytest.raises(DataError, match=r"pip install 'shiftlif\[train\]'"):

@@ -54,7 +54,7 @@ def test_one_time_step_reads_the_same_under_both_rules():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("1,2,3\n", r"3 columns, expected 6 \(one sample of shape \(2, 3\) per line.*or 2 columns"),
+        ("1,2,3\n", r"3 columns, expected 2 \(channels; 3 rows, .*, or 6 \(one sample of shape \(2, 3\) per"),
         ("1,2\n3,4\n", "2 rows, expected a multiple of 3"),
         ("1,2,3,4,5,x\n", "column 6: 'x' is not a number"),
         ("", "is empty"),

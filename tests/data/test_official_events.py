@@ -34,6 +34,7 @@ def test_cifar10_dvs_becomes_frames_and_its_last_tenth_tests(official):
     assert data.y_test.tolist() == list(range(10))
     rows = [int(np.argmax(x[0, 1].max(axis=1))) for x in data.x_test]
     assert rows == [11] * 10  # file 11, after file 10 and not after file 1
+    assert data.test_files[3] == "cat/cifar10_cat_11.aedat"
     columns = [int(np.argmax(x[0, 1].max(axis=0))) for x in data.x_test]
     assert columns == list(range(10))
     assert data.x_test[0, :, 0, 31, 31].tolist() == [3, 3, 3, 3]

@@ -57,7 +57,7 @@ def edge_program(axes: int, steps: int, *, temporal: bool = False, bits: int = 8
         8,
         ("up", 'quo"te', "per%cent", "äöü", "*/ back\\slash ??/"),
         1.0,
-        {"temporal": temporal, "name": "hostile */ title\nsecond line"},
+        {"temporal": temporal, "dataset": "hostile */ title\nsecond line"},
     )
 
 

@@ -1,6 +1,7 @@
 """What ``export_c`` writes and refuses; no compiler needed."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -24,6 +25,19 @@ def test_a_folder_holds_model_runtime_test_and_report(tmp_path):
     } <= set(made.files)
     assert json.loads((tmp_path / "c" / "report.json").read_text()) == made.report
     assert made.report["digest"] == edge_program(1, 2).digest()
+
+
+def test_the_folder_is_titled_by_its_name_and_says_what_the_program_was_trained_on(tmp_path):
+    program = edge_program(1, 2)
+    export_c(program, tmp_path / "c", name="doorbell")
+    readme = (tmp_path / "c" / "README.md").read_text()
+    assert readme.startswith("# doorbell\n")
+    assert f"`{program.digest()}`, trained on hostile __ title_second line." in readme
+    for file in ("doorbell_model.c", "doorbell_model.h"):
+        assert (tmp_path / "c" / file).read_text().startswith("/* doorbell"), file
+    nameless = replace(program, metadata={})
+    export_c(nameless, tmp_path / "d")
+    assert f"`{nameless.digest()}`.\n" in (tmp_path / "d" / "README.md").read_text()
 
 
 def test_only_the_needed_files_of_the_runtime_are_written(tmp_path):

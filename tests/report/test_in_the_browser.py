@@ -6,6 +6,7 @@ axe-core (`SHIFTLIF_AXE`, else ``build/axe/axe.min.js``, which ``make axe`` fetc
 
 import csv
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -146,6 +147,14 @@ def test_hovering_shows_the_values_under_the_mouse(unchanged):
     assert all(word in text for word in ("label", "answer", "samples", "share of the class"))
     page.mouse.move(2, 2)
     page.wait_for_selector("#tooltip", state="hidden")
+
+
+def test_shares_are_written_the_same_in_charts_and_sentences(unchanged):
+    drawn = " ".join(unchanged.locator("figure.chart .plot svg text").all_text_contents())
+    assert re.search(r"\d\u00a0%", drawn)
+    assert re.search(r"\d %", unchanged.locator("main").inner_text())
+    assert not re.search(r"\d%", drawn + unchanged.locator("main").inner_text())
+    assert re.search(r"\d\u00a0%", hover(unchanged, "#confusion .mark-rect path"))
 
 
 def test_csv_holds_the_rows_of_the_chart(unchanged, tmp_path, digits_evidence):

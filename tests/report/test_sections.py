@@ -12,6 +12,7 @@ from shiftlif.report.environment import environment
 from shiftlif.report.examples import SHOWN, confident_errors, drawn, examples, raw_samples
 from shiftlif.report.figures import Figure, figures
 from shiftlif.report.learning import learning, read_history
+from shiftlif.report.markup import Material, section_body
 from shiftlif.report.places import shown, without_places
 from shiftlif.report.section import Chart, Facts, Table
 from shiftlif.report.sections import sections
@@ -334,6 +335,19 @@ def test_no_error_is_no_picture(digits_evidence):
 def test_at_most_a_handful_of_examples_is_shown(digits_evidence):
     section = examples(replace(digits_evidence, answers=(digits_evidence.labels + 1) % 10))
     assert len({row["example"] for row in section.blocks[0].rows}) == SHOWN
+
+
+def test_examples_name_their_files_where_there_are_any(digits_evidence):
+    assert "file" not in examples(digits_evidence).blocks[1].columns
+    files = tuple(f"walk/<b>{i}</b>.wav" for i in range(len(digits_evidence.labels)))
+    evidence = replace(digits_evidence, data=replace(digits_evidence.data, test_files=files))
+    section = examples(evidence)
+    table = section.blocks[1]
+    assert [row["file"] for row in table.rows] == [files[row["test sample"]] for row in table.rows]
+    assert table.columns[:3] == ("example", "test sample", "file")
+    assert f"<td>walk/&lt;b&gt;{table.rows[0]['test sample']}&lt;/b&gt;.wav</td>" in section_body(
+        section, 2, Material()
+    )
 
 
 # ---- environment

@@ -15,7 +15,8 @@ from shiftlif.training import evaluate, finetune, fit, load_run, predict
 from shiftlif.training.batches import make_data
 from shiftlif.training.config import NeuronConfig
 from shiftlif.training.fitting import initial_network
-from shiftlif.training.loop import LAST, train
+from shiftlif.training.loop import train
+from shiftlif.training.runs import LAST
 from shiftlif.training.task import Classification, parameter_groups
 from tests.training.conftest import blobs
 

@@ -45,7 +45,7 @@ def test_training_reports_every_batch_of_all_epochs_and_then_the_samples(config,
     assert seen.units["training"] == "batches"
     assert reports[0][2] == "epoch 1/3"
     best = max(row["val/accuracy"] for row in result.trained.history[:2])
-    assert reports[-1][2] == f"epoch 3/3, {best:.1%}"
+    assert reports[-1][2] == f"epoch 3/3, {100 * best:.1f} %"
     for stage, part in (("measuring layers", "val"), ("testing", "test")):
         samples = len(result.data.parts[part])
         assert (seen.stages[stage][0][:2], seen.stages[stage][-1][:2]) == ((0, samples), (samples, samples))

@@ -9,8 +9,7 @@ import pytest
 from shiftlif.errors import ConfigurationError, DataError, ModelFileError
 from shiftlif.training import fit, load_run
 from shiftlif.training.config import NeuronConfig, load_config
-from shiftlif.training.loop import LAST
-from shiftlif.training.runs import resolve
+from shiftlif.training.runs import LAST, resolve
 from tests.training.conftest import blobs
 
 pytestmark = pytest.mark.filterwarnings("ignore:layer .* is:UserWarning")

@@ -109,7 +109,13 @@ def level_curves(layers: Sequence[LayerComparison], target: str | Path) -> Path:
                 label = alphabet.name if i == 0 else None
                 left.axvline(scale * boundary, color=colour, linestyle=style, linewidth=1, label=label)
         left.set(title=layer.name, xlabel="H / s", ylabel="samples", yscale="log")
-        left.legend(fontsize="small", loc="upper left", framealpha=0.7)
+        left.legend(
+            title="boundaries, each at its best scale",
+            title_fontsize="small",
+            fontsize="small",
+            loc="upper left",
+            framealpha=0.7,
+        )
         letters = [c.rendering.n_levels for c in layer.power_of_two]
         power = layer.power_of_two[0].rendering.power or 1.0
         for label, errors, style in (
@@ -122,7 +128,7 @@ def level_curves(layers: Sequence[LayerComparison], target: str | Path) -> Path:
             letters[at], color="0.7", linewidth=6, alpha=0.4, label=f"recommended: K={layer.recommended}"
         )
         right.set(title="squared error / power", xlabel="letters", yscale="log", xticks=letters)
-        right.legend(fontsize="small")
+        right.legend(title="each K and L at its best scale", title_fontsize="small", fontsize="small")
     return save_figure(figure, target)
 
 

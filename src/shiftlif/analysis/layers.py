@@ -19,6 +19,8 @@ SATURATED = 0.9
 COLLAPSED = 0.999
 SAMPLED = 20_000  # membranes kept per layer and batch for the quantiles
 MOST = 1_000_000  # of all batches
+CALIBRATED = "--calibrate error, in Python calibrate='error'"
+"""How a scale is brought to its membranes, for those who type and for those who call."""
 
 
 @dataclass(frozen=True)
@@ -61,19 +63,19 @@ class LayerStatistics:
         found = []
         if self.silent:
             found.append(
-                f"layer {self.name} is silent: {self.events:.2%} of its emissions are events; lower its "
-                "scale (calibrate=quantile) or the rate penalty"
+                f"layer {self.name} is silent: {100 * self.events:.2f} % of its emissions are events; lower its scale "
+                f"({CALIBRATED}) or the rate penalty"
             )
         if self.saturated:
             found.append(
-                f"layer {self.name} is saturated: {self.usage[-1]:.1%} of its emissions are the top letter; "
-                "raise its scale (calibrate=quantile) or take more levels"
+                f"layer {self.name} is saturated: {100 * self.usage[-1]:.1f} % of its emissions are the top letter; "
+                f"raise its scale ({CALIBRATED}) or take more levels"
             )
         if self.collapsed and not self.silent:
             top = self.usage.index(max(self.usage))
             found.append(
-                f"layer {self.name} has collapsed: {self.usage[top]:.2%} of its emissions are the letter "
-                f"{self.levels[top]:g}; calibrate its scale (calibrate=error)"
+                f"layer {self.name} has collapsed: {100 * self.usage[top]:.2f} % of its emissions are the letter "
+                f"{self.levels[top]:g}; calibrate its scale ({CALIBRATED})"
             )
         return found
 

@@ -9,7 +9,7 @@ import typer
 
 from shiftlif.cli import completion
 from shiftlif.cli.options import AsJson, DryRun, MovedData, Quiet
-from shiftlif.cli.output import show_json, show_pairs, show_plan, show_table
+from shiftlif.cli.output import drawable, percent, show_json, show_pairs, show_plan, show_table
 from shiftlif.cli.progress import Progress
 
 SAMPLES = 256
@@ -57,32 +57,36 @@ def gradients(
         quantised = run.data(source=data)
         x, labels = subsample(quantised, "val", samples)
         target = out if out is not None else folder
-        figures = {state: target / f"gradients_{state}.png" for state in ("initial", "trained")}
+        files = {state: target / f"gradients_{state}.png" for state in ("initial", "trained")}
+        figures = drawable(list(files.values()))
         if dry_run:
             progress.close()
             shown = [
                 name_of(s) + (f" {alpha:g}" if (alpha := getattr(s, "alpha", None)) else "") for s in tried
             ]
             settings = {"run": str(folder), "samples": x.shape[1], "surrogates": shown}
-            show_plan("compare surrogates", settings, list(figures.values()), as_json)
+            show_plan("compare surrogates", settings, figures, as_json)
             return
-        target.mkdir(parents=True, exist_ok=True)
+        if figures:
+            target.mkdir(parents=True, exist_ok=True)
         found = {}
         for state, network in (("initial", initial_network(run.config, quantised)), ("trained", run.network)):
             report = progress(f"gradients, {state} network", "surrogates")
             rows = gradient_flow(network, x, labels, tried, progress=report)
-            found[state] = (rows, gradient_maps(rows, figures[state]))
+            found[state] = rows
+            if figures:
+                gradient_maps(rows, files[state])
     if as_json:
         show_json(
             {
                 "run": str(folder),
                 "samples": x.shape[1],
-                **{state: [row._asdict() for row in rows] for state, (rows, _) in found.items()},
-                "figures": [str(figure) for _, figure in found.values()],
+                **{state: [row._asdict() for row in rows] for state, rows in found.items()},
+                "figures": [str(figure) for figure in figures],
             }
         )
         return
-    for state, (rows, _) in found.items():
+    for state, rows in found.items():
         show_table(
             f"{state} network: gradient at the currents",
             ("surrogate", "layer", "norm", "/ last layer", "first step", "last step", "not 0"),
@@ -94,7 +98,7 @@ def gradients(
                     "-" if flow.ratio is None else f"{flow.ratio:.2f}",
                     f"{flow.steps[0]:.3g}",
                     f"{flow.steps[-1]:.3g}",
-                    f"{flow.share:.1%}",
+                    percent(flow.share),
                 )
                 for flow in by_layer(rows)
             ],
@@ -103,6 +107,6 @@ def gradients(
         "gradients",
         {
             "validation samples": x.shape[1],
-            **{f"figure, {state} network": figure for state, (_, figure) in found.items()},
+            **{f"figure, {state} network": file for state, file in files.items() if figures},
         },
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -58,7 +57,7 @@ def info(
     if description["metadata"]:
         show_pairs("provenance", {name: _text(value) for name, value in description["metadata"].items()})
     if vectors is not None:
-        _show_cost(description["cost"], description["energy"])
+        _show_cost(description["cost"], description["energy"], vectors)
 
 
 def describe(program: Any) -> dict[str, Any]:
@@ -115,7 +114,7 @@ def priced(program: Any, vectors: Path) -> dict[str, Any]:
     }
 
 
-def _show_cost(cost: dict[str, Any], energy: dict[str, Any]) -> None:
+def _show_cost(cost: dict[str, Any], energy: dict[str, Any], vectors: Path) -> None:
     totals, nanojoules = cost["totals"], energy["nanojoules"]
     show_table(
         f"cost per inference, mean of {cost['samples']} samples, {cost['steps']} steps",
@@ -145,6 +144,8 @@ def _show_cost(cost: dict[str, Any], energy: dict[str, Any]) -> None:
     show_pairs(
         "energy per inference (modelled, not measured: docs/energy.md)",
         {
+            "counted on": f"the {cost['samples']} inputs of {vectors}; 'shiftlif report' counts on samples spread over "
+            "the whole test part, so its figures differ",
             "events per neuron and step": f"{cost['events_per_neuron_step']:.3f}",
             "synaptic operations": f"{totals['synaptic_operations']:,.0f}",
             "arithmetic, 45 nm": f"{nanojoules['arithmetic']:,.2f} nJ",
@@ -158,4 +159,6 @@ def _show_cost(cost: dict[str, Any], energy: dict[str, Any]) -> None:
 def _text(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value))
-    return json.dumps(value) if isinstance(value, dict) else str(value)
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {_text(inner)}" for name, inner in value.items())
+    return str(value)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shiftlif.cli.options import AsJson, DryRun, MovedData, Quiet
-from shiftlif.cli.output import show_json, show_pairs, show_plan, show_table
+from shiftlif.cli.output import drawable, show_json, show_pairs, show_plan, show_table
 from shiftlif.cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -53,18 +53,20 @@ def levels(
         x, _ = subsample(run.data(source=data), "val", samples)
         tolerance = TOLERANCE if tolerance is None else tolerance
         target = out if out is not None else folder
+        figures = drawable([target / FIGURE])
         if dry_run:
             progress.close()
             settings = {"run": str(folder), "samples": x.shape[1], "tolerance": tolerance}
-            show_plan("compare alphabets", settings, [target / FIGURE], as_json)
+            show_plan("compare alphabets", settings, figures, as_json)
             return
         progress.begin("running the network")
         layers = compare_alphabets(
             run.network, [x], tolerance=tolerance, progress=progress("comparing alphabets", "layers")
         )
-        target.mkdir(parents=True, exist_ok=True)
-        progress.begin("drawing")
-        figure = level_curves(layers, target / FIGURE)
+        if figures:
+            progress.begin("drawing")
+            target.mkdir(parents=True, exist_ok=True)
+            level_curves(layers, *figures)
     if as_json:
         show_json(
             {
@@ -72,7 +74,7 @@ def levels(
                 "samples": x.shape[1],
                 "tolerance": tolerance,
                 "layers": [layer.to_dict() for layer in layers],
-                "figure": str(figure),
+                "figure": str(figures[0]) if figures else None,
             }
         )
         return
@@ -100,12 +102,12 @@ def levels(
         {
             "validation samples": x.shape[1],
             "best": "error of the Lloyd-Max optimum, as a share of the membrane's power",
-            "error": "times the best",
+            "error": "times the best; each K and each L is shown at its own best scale, not at the trained one",
             "bits": "entropy of the letters",
             "events": "letters other than 0 per neuron and step",
             "recommended K (*)": sizes,
             **({"train with it": f"--set levels='{{{sizes}}}'"} if settable else {}),
-            "figure": figure,
+            **({"figure": figures[0]} if figures else {}),
         },
     )
 

@@ -6,8 +6,10 @@ import functools
 import json
 import os
 import sys
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -43,6 +45,8 @@ EXTRAS = {
 
 WIDE = 1000
 """Columns of standard output that is no terminal: a table there is as wide as what it holds."""
+LINE = 100
+"""Characters of a cell's line there, unless a single word is longer: paths and digests stay whole."""
 
 
 class Interrupted(Exception):
@@ -108,7 +112,12 @@ def _fail(text: str) -> None:
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     if issubclass(category, UserWarning):
-        ERRORS.line(f"warning: {message}", "yellow")
+        _warn(str(message))
+
+
+def _warn(text: str) -> None:
+    """A warning as one line."""
+    ERRORS.line(f"warning: {text}", "yellow")
 
 
 def first_process() -> bool:
@@ -116,9 +125,35 @@ def first_process() -> bool:
     return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
+def drawable(figures: Sequence[Path]) -> list[Path]:
+    """The figures of a command that can be drawn: all or, with a warning, none where matplotlib is missing."""
+    if find_spec("matplotlib") is not None:
+        return list(figures)
+    names = ", ".join(figure.name for figure in figures)
+    _warn(
+        f"no figure ({names}): this needs matplotlib, which is not installed: pip install "
+        f"'shiftlif[{EXTRAS['matplotlib']}]'"
+    )
+    return []
+
+
+def _has_width() -> bool:
+    """Whether standard output has a width that tables fit into: that of a terminal, or one that was chosen."""
+    return sys.stdout.isatty() or "COLUMNS" in os.environ
+
+
 def _console() -> Console:
-    fits = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console(quiet=not first_process(), width=None if fits else WIDE)
+    return Console(quiet=not first_process(), width=None if _has_width() else WIDE)
+
+
+def _cell(text: str) -> Text:
+    """A cell; where nothing gives a width, its lines end between words."""
+    if _has_width():
+        return Text(text)
+    lines = (
+        textwrap.wrap(line, LINE, break_long_words=False, break_on_hyphens=False) for line in text.split("\n")
+    )
+    return Text("\n".join("\n".join(line) for line in lines))
 
 
 def show_json(value: Any) -> None:
@@ -133,7 +168,7 @@ def show_pairs(title: str, pairs: Mapping[str, object]) -> None:
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     for name, value in pairs.items():
-        table.add_row(name, Text(str(value)))
+        table.add_row(name, _cell(str(value)))
     _console().print(table)
 
 
@@ -144,7 +179,7 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
         numeric = all(isinstance(row[i], int | float) for row in rows)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
+        table.add_row(*(_cell(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
     _console().print(table)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
@@ -24,7 +26,7 @@ from shiftlif.cli.stream import (
     StreamOptions,
     stream,
 )
-from shiftlif.errors import DataError
+from shiftlif.errors import ConfigurationError, DataError, ModelFileError
 
 if TYPE_CHECKING:
     from shiftlif.program import IntegerProgram
@@ -92,9 +94,7 @@ def run(
     arrive, and every decision is shown at once: class, softmax probability of the class scores, latency.
     Ctrl-C ends with a summary and exit code 130.
     """
-    from shiftlif.program import load
-
-    loaded = load(program)
+    loaded = _load(program, source)
     options = StreamOptions(hop, confidence, patience, min_steps, pcm, rate, speed)
     if live:
         stream(loaded, source, options, raw=raw, scores=scores, as_json=as_json, interpreter=interpreter)
@@ -127,6 +127,22 @@ def run(
                     typer.echo("\t".join([row["class"], *shown]))
     if as_json:
         show_json(rows)
+
+
+def _load(program: Path, source: str) -> IntegerProgram:
+    from shiftlif.program import load
+
+    try:
+        return load(program)
+    except ModelFileError:
+        if Path(source).is_file():
+            with suppress(ModelFileError):
+                load(source)
+                raise ConfigurationError(
+                    f"{source} is a program and {program} is not: the program comes first, then the samples: "
+                    f"{shlex.join(['shiftlif', 'run', source, str(program)])}"
+                ) from None
+        raise
 
 
 def _runner(program: IntegerProgram, threads: int, interpreter: bool) -> Callable[[Any], Any]:

@@ -10,7 +10,7 @@ import typer
 from shiftlif.cli import completion
 from shiftlif.cli.compile import check_parent
 from shiftlif.cli.options import AsJson, DryRun, Quiet
-from shiftlif.cli.output import Interrupted, percent, show_json, show_pairs, show_plan
+from shiftlif.cli.output import Interrupted, drawable, percent, show_json, show_pairs, show_plan
 from shiftlif.cli.progress import Progress
 from shiftlif.errors import ConfigurationError
 
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from shiftlif.training.fitting import RunResult
 
 FIGURES = ("learning_curves.png", "letter_usage.png")
+SWITCHED = {
+    "teacher": ("teacher_weight", "teacher_temperature"),
+    "rate_weight": ("rate_target", "rate_penalty"),
+}
+"""Fields that decide nothing where the one before them is off; a dry run leaves them out."""
 
 
 def train(
@@ -149,17 +154,18 @@ def train(
             raise ConfigurationError("which data set? name one, for example 'shiftlif train digits'")
         checked = check(TrainingConfig, values)
         folder = out if out is not None else Path("runs") / Path(checked.dataset).stem
+        drawn = drawable([folder / name for name in FIGURES]) if figures else []
         progress.begin(f"reading {checked.dataset}")
         if dry_run:
             planned = plan_training(checked, folder, resume)
             progress.close()
-            show_plan("train a network", planned, files_of(folder, figures), as_json)
+            show_plan("train a network", planned, [*files_of(folder), *drawn], as_json)
             return
         try:
             result = fit(checked, folder, resume=resume, progress=progress)
         except KeyboardInterrupt:
             raise Interrupted(f"interrupted; continue with: shiftlif train --resume --out {folder}") from None
-    if figures:
+    if drawn:
         _draw(result)
     summary = result.summary
     if as_json:
@@ -185,8 +191,8 @@ def train(
 def plan_training(config: TrainingConfig, folder: Path, resume: bool) -> dict[str, object]:
     """What ``fit`` would do, after all it checks before the first batch; shared with ``demo``."""
     from shiftlif.training.fitting import start_of
-    from shiftlif.training.loop import HISTORY, check_devices
-    from shiftlif.training.runs import CONFIG, check_folder
+    from shiftlif.training.loop import check_devices
+    from shiftlif.training.runs import CONFIG, HISTORY, check_folder
     from shiftlif.training.teacher import load_teacher
 
     begun = start_of(config)
@@ -199,7 +205,7 @@ def plan_training(config: TrainingConfig, folder: Path, resume: bool) -> dict[st
     done = len(history.read_text(encoding="utf-8").splitlines()) - 1 if history.is_file() else 0
     return {
         "folder": str(folder),
-        "configuration": begun.config.model_dump(mode="json", exclude_none=True),
+        "configuration": begun.config.model_dump(mode="json", exclude_none=True, exclude=_idle(begun.config)),
         "samples": {name: len(part) for name, part in begun.data.parts.items()},
         "sample_shape": list(begun.data.sample_shape),
         "classes": len(begun.data.classes),
@@ -208,18 +214,20 @@ def plan_training(config: TrainingConfig, folder: Path, resume: bool) -> dict[st
     }
 
 
-def files_of(folder: Path, figures: bool = False) -> list[Path]:
-    """What a run leaves in its folder."""
-    from shiftlif.training.loop import HISTORY, LAST
-    from shiftlif.training.runs import CONFIG, INPUT, SUMMARY, WEIGHTS
+def _idle(config: TrainingConfig) -> set[str]:
+    return {name for switch, names in SWITCHED.items() if not getattr(config, switch) for name in names}
 
-    names = [CONFIG, INPUT, HISTORY, "tensorboard", LAST, WEIGHTS, SUMMARY, *(FIGURES if figures else ())]
-    return [folder / name for name in names]
+
+def files_of(folder: Path) -> list[Path]:
+    """What a run leaves in its folder, without figures."""
+    from shiftlif.training.runs import CONFIG, HISTORY, INPUT, LAST, SUMMARY, WEIGHTS
+
+    return [folder / name for name in (CONFIG, INPUT, HISTORY, "tensorboard", LAST, WEIGHTS, SUMMARY)]
 
 
 def _draw(result: RunResult) -> None:
     from shiftlif.analysis.figures import learning_curves, letter_usage_bars
-    from shiftlif.training.loop import HISTORY
+    from shiftlif.training.runs import HISTORY
 
     learning_curves(result.folder / HISTORY, result.folder / FIGURES[0])
     letter_usage_bars(result.layers, result.folder / FIGURES[1])

@@ -33,9 +33,11 @@ class Dataset:
             nothing was. PCM clips also note their ``sample_rate``.
             ``shiftlif.data.apply_front_end(raw, front_end)`` repeats it on new samples.
         source: citation and licence, one line.
+        test_files: the file of each test sample, relative to the data's folder; empty where samples have none of their
+            own.
 
     Raises:
-        DataError: when a part is empty, parts disagree in shape, samples and labels differ in number, a
+        DataError: when a part is empty, parts disagree in shape, samples, labels or files differ in number, a
             sample holds NaN or infinity, or a label is not an integer below ``n_classes``. A class without
             training samples is a warning, since it may come with later data.
     """
@@ -51,6 +53,7 @@ class Dataset:
     temporal: bool = False
     front_end: dict[str, Any] = field(default_factory=lambda: {"name": "none"})
     source: str = ""
+    test_files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(str(label) for label in self.classes))
@@ -68,6 +71,11 @@ class Dataset:
                 )
             labels = _checked_labels(f"data set {self.name}, part {part}", y, len(x), self.classes)
             object.__setattr__(self, f"y_{part}", labels)
+        if len(self.test_files) not in (0, len(self.y_test)):
+            raise DataError(
+                f"data set {self.name}: {len(self.y_test)} test samples but {len(self.test_files)} files; name one "
+                "file per sample, or none"
+            )
         self._warn_of_untrained_classes()
 
     def _warn_of_untrained_classes(self) -> None:

@@ -6,7 +6,7 @@ windows is taken (by class, fixed seed). All windows are of one kind. Hidden fil
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -103,6 +103,7 @@ def read_folder_set(
         sample_rate=rate,
         digest=listing_digest(folder, everything, length, audio_channels, front_end),
         front_end=front_end,
+        test_files=names_below(folder, paths.get("test", [])),
     )
     if "test" in parts:
         return raw
@@ -113,6 +114,7 @@ def read_folder_set(
         y_train=raw.y_train[train],
         x_test=raw.x_train[test],
         y_test=raw.y_train[test],
+        test_files=names_below(folder, [everything[i] for i in test]),
     )
 
 
@@ -233,6 +235,12 @@ def _read_wavs(paths: list[Path], length: int | str | None, audio_channels: str)
     size = longest if length is None or isinstance(length, str) else length
     out = fit_length(clips, size)
     return (out[:, 0] if audio_channels == "mix" else out), rate
+
+
+def names_below(folder: Path, paths: Iterable[Path]) -> tuple[str, ...]:
+    """Names relative to a folder, as text that can be written anywhere: bytes that are not UTF-8 are replaced."""
+    names = (path.relative_to(folder).as_posix() for path in paths)
+    return tuple(name.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for name in names)
 
 
 def listing_digest(folder: Path, paths: list[Path], *options: object) -> str:

@@ -36,6 +36,7 @@ class RawSet:
         source: citation and licence.
         digest: identifies the stored content; None switches the cache off.
         front_end: what the reader has done already, as a complete description; None where it did nothing.
+        test_files: see `Dataset`.
     """
 
     name: str
@@ -50,6 +51,7 @@ class RawSet:
     source: str = ""
     digest: str | None = None
     front_end: Mapping[str, Any] | None = None
+    test_files: tuple[str, ...] = ()
 
 
 def split_test(x: Array, y: Array, groups: Array | None = None) -> tuple[Array, Array]:
@@ -100,6 +102,7 @@ def build(
         temporal=raw.temporal,
         front_end=description,
         source=raw.source,
+        test_files=raw.test_files,
     )
 
 

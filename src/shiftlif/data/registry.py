@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -200,7 +201,7 @@ def load(
         if isinstance(name, str) and not Path(name).expanduser().exists():
             raise DataError(
                 f"data set {name!r}: there is no known set and no file or folder of this name; known sets: "
-                f"{', '.join(SPECS)}"
+                f"{', '.join(SPECS)}{_nearest(name)}"
             )
         return load_path(
             name,
@@ -235,8 +236,14 @@ def load(
 
 def _spec(name: str) -> Spec:
     if name not in SPECS:
-        raise DataError(f"data set {name!r} is unknown; known sets: {', '.join(SPECS)}")
+        raise DataError(f"data set {name!r} is unknown; known sets: {', '.join(SPECS)}{_nearest(name)}")
     return SPECS[name]
+
+
+def _nearest(name: str) -> str:
+    """A question after the known set that is written most alike; empty where none is."""
+    found = get_close_matches(name.lower().replace("-", "_"), SPECS, n=1)
+    return f"; did you mean {found[0]}?" if found else ""
 
 
 def _file(folder: str, name: str) -> Path:

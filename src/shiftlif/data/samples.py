@@ -98,8 +98,10 @@ def _from_table(table: Table, shape: tuple[int, ...]) -> Float32:
         return table.values.reshape(-1, *shape)
     if len(shape) == 2 and columns == shape[0]:
         return cut_windows(table, shape[1])
-    windows = f", or {shape[0]} columns (channels) with rows as time steps" if len(shape) == 2 else ""
+    windows = f"{shape[0]} (channels; {shape[1]} rows, one per time step, are a sample), or " * (
+        len(shape) == 2
+    )
     raise DataError(
-        f"{table.where}: {columns} columns, expected {prod(shape)} (one sample of shape {shape} per line, C "
-        f"order){windows}"
+        f"{table.where}: {columns} columns, expected {windows}{prod(shape)} (one sample of shape {shape} per line, C "
+        f"order)"
     )

@@ -167,12 +167,12 @@ def _contents(
     golden = record_for_c(program, plan, frames)
     runtime = [*RUNTIME, *(["pool.c"] if any(s.kind in (SUM_POOL, MAX_POOL) for s in plan.steps) else [])]
     shape = program.input_shape
-    quantizer = program.quantizer
+    quantizer, dataset = program.quantizer, program.metadata.get("dataset")
     sources = [file for file in runtime if file.endswith(".c")]
     facts: dict[str, object] = {
         "name": name,
         "NAME": name.upper(),
-        "title": _comment(str(program.metadata.get("name") or program.metadata.get("dataset") or name)),
+        "trained": f", trained on {_comment(str(dataset))}" if dataset is not None else "",
         "version": _version(),
         "digest": program.digest(),
         "short_digest": program.digest()[:16],

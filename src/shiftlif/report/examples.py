@@ -53,7 +53,7 @@ def examples(evidence: Evidence) -> Section:
             KEY, TITLE, f"None of the {len(evidence.labels):,} test samples is answered wrong.", []
         )
     worst = errors[:SHOWN]
-    classes = evidence.data.classes
+    classes, files = evidence.data.classes, evidence.data.test_files
     samples = raw_samples(evidence, [error.index for error in worst])
     names = [
         f"{rank}: {classes[error.label]} → {classes[error.answer]}"
@@ -63,6 +63,7 @@ def examples(evidence: Evidence) -> Section:
         {
             "example": rank,
             "test sample": error.index,
+            **({"file": files[error.index]} if files else {}),
             "label": classes[error.label],
             "answer": classes[error.answer],
             "confidence %": round(100 * error.confidence, 1),
@@ -76,9 +77,10 @@ def examples(evidence: Evidence) -> Section:
         Table(
             "example-table",
             "These examples",
-            ("example", "test sample", "label", "answer", "confidence %", "trained network"),
+            tuple(table[0]),
             table,
-            "Confidence is the probability that the trained network gives to the wrong answer.",
+            "Confidence is the probability that the trained network gives to the wrong answer."
+            + (" Files are named from the folder of the data." if files else ""),
         ),
     ]
     answer = (

@@ -12,7 +12,7 @@ from shiftlif.program.storage import read_file
 from shiftlif.report.evidence import Evidence
 from shiftlif.report.section import SMALL, Block, Chart, Row, Section
 from shiftlif.report.wording import listing
-from shiftlif.training.loop import HISTORY
+from shiftlif.training.runs import HISTORY
 
 KEY, TITLE = "learning", "How did it learn?"
 RISEN = 0.1

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shiftlif.analysis.layers import SILENT
+from shiftlif.analysis.layers import CALIBRATED, SILENT
 from shiftlif.report.evidence import Evidence
 from shiftlif.report.letters import dead
 from shiftlif.report.recordings import Drive, Floats, Layer, recordings
@@ -165,20 +165,19 @@ def _cause(layer: Layer, drive: Drive, before: Layer | None, most: float) -> str
             f"Its bias holds it down (median {number(float(np.median(drive.bias)))}): its inputs alone would "
             "bring up "
             f"to {number(strong)} {part_of}), and {lasting}. Train with a lower rate penalty, or start "
-            "with a smaller scale (calibrate=quantile)."
+            f"with a smaller scale ({CALIBRATED})."
         )
     if strong < needed:
         part = "nothing above 0" if strong <= 0 else f"no more than {number(strong)}"
         return (
             f"What arrives is too weak: {source} brings {part} {part_of} without bias), and "
             f"{lasting}. Its "
-            "weights are small for its scale: lower the scale (calibrate=quantile), or the rate penalty and the "
-            "weight "
+            f"weights are small for its scale: lower the scale ({CALIBRATED}), or the rate penalty and the weight "
             "decay that made them small."
         )
     return (
         f"Its inputs bring up to {number(strong)} {part_of}), {lasting}, but they do not last or cancel "
-        "each other out. More steps or a smaller scale (calibrate=quantile) would let it speak."
+        f"each other out. More steps or a smaller scale ({CALIBRATED}) would let it speak."
     )
 
 

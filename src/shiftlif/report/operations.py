@@ -38,9 +38,9 @@ def operations(evidence: Evidence) -> Section:
             _count_chart(cost, layers),
             _byte_chart(layers),
             _energy_chart(priced, [layer.name for layer in layers]),
-            "Counts are exact for the samples they were taken on. Energies are models of hardware that was never "
-            "built: "
-            "good for ratios between networks, not measurements.",
+            f"Counts are exact for the samples they were taken on: {cost.samples}, spread over the whole test part. "
+            "'shiftlif info --vectors' counts on the inputs of its file, so its figures differ. Energies are "
+            "models of hardware that was never built: good for ratios between networks, not measurements.",
             _table(cost, priced, layers),
         ],
     )

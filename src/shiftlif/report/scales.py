@@ -11,7 +11,7 @@ from shiftlif.report.evidence import Evidence
 from shiftlif.report.learning import Metrics, read_history
 from shiftlif.report.section import SMALL, Block, Chart, Row, Section, Table
 from shiftlif.report.wording import listing, number, percent, plural
-from shiftlif.training.loop import HISTORY
+from shiftlif.training.runs import HISTORY
 
 KEY, TITLE = "scales", "How did scales and thresholds move in training?"
 SETTLED = 0.02

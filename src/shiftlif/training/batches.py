@@ -76,6 +76,7 @@ class Data:
         temporal: whether axis 1 of the samples is time.
         steps: T.
         sample_shape: one sample at one step, ``(C, ...)``.
+        test_files: the file of each test sample, see `shiftlif.data.Dataset`; empty where there is none.
     """
 
     parts: dict[str, Part]
@@ -84,6 +85,7 @@ class Data:
     temporal: bool
     steps: int
     sample_shape: tuple[int, ...]
+    test_files: tuple[str, ...] = ()
 
     def training_loader(self, batch_size: int, seed: int) -> DataLoader[Batch]:
         """Batches of ``batch_size`` training samples, shuffled anew in each epoch from ``seed``.
@@ -181,4 +183,12 @@ def make_data(dataset: Dataset, steps: int, quantizer: InputQuantizer | None = N
         x, y = dataset.part(name)
         frames: npt.NDArray[Any] = quantizer.quantize(x, channel_axis=2 if dataset.temporal else 1)
         parts[name] = Part(torch.from_numpy(frames), torch.from_numpy(y.copy()))
-    return Data(parts, quantizer, dataset.classes, dataset.temporal, steps, tuple(dataset.sample_shape))
+    return Data(
+        parts,
+        quantizer,
+        dataset.classes,
+        dataset.temporal,
+        steps,
+        tuple(dataset.sample_shape),
+        dataset.test_files,
+    )

@@ -18,7 +18,6 @@ from shiftlif.quantize import absorb, prepare
 from shiftlif.training.batches import Data
 from shiftlif.training.config import TrainingConfig
 from shiftlif.training.evaluation import inputs, predict
-from shiftlif.training.finetuning import finetune
 from shiftlif.training.progress import Stages, report_of
 from shiftlif.training.runs import use_threads
 
@@ -99,11 +98,13 @@ def deploy(
     agreement = float((trained == folded).double().mean())
     if int((trained != folded).sum()) > max(1, ABSORPTION_TOLERANCE * len(labels)):
         raise VerificationError(
-            f"the absorbed network agrees with the trained one on {agreement:.2%} of {len(labels)} test "
-            f"samples, expected at least {1 - ABSORPTION_TOLERANCE:.0%}; keep the network and report this"
+            f"the absorbed network agrees with the trained one on {100 * agreement:.2f} % of {len(labels)} test "
+            f"samples, expected at least {100 * (1 - ABSORPTION_TOLERANCE):.0f} %; keep the network and report this"
         )
     prepared = prepared_for(absorbed, data, bits)
     if qat_epochs:
+        from shiftlif.training.finetuning import finetune  # Lightning: seconds that nothing else here needs
+
         finetune(prepared, data, config, epochs=qat_epochs, progress=progress)
     program = convert(
         prepared,

@@ -9,7 +9,7 @@ import warnings
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -20,7 +20,6 @@ from shiftlif.network import Network, calibrate
 from shiftlif.training.batches import Data, fit_quantizer, make_data
 from shiftlif.training.config import LARGEST_BATCH, TrainingConfig
 from shiftlif.training.evaluation import evaluate, inputs
-from shiftlif.training.loop import Trained, train
 from shiftlif.training.metrics import Scores
 from shiftlif.training.progress import Stages, counted, report_of
 from shiftlif.training.runs import (
@@ -32,6 +31,9 @@ from shiftlif.training.runs import (
     write_input,
     write_result,
 )
+
+if TYPE_CHECKING:
+    from shiftlif.training.loop import Trained
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +125,8 @@ def fit(
         ModelFileError: the folder cannot be written.
         KeyboardInterrupt: interrupted; ``resume`` continues after the last whole epoch.
     """
+    from shiftlif.training.loop import train  # Lightning: seconds that a look at a run does not need
+
     start = time.perf_counter()
     folder = Path(run_dir)
     begun = start_of(config, dataset)

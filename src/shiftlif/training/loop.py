@@ -35,11 +35,9 @@ from shiftlif.training.batches import Data
 from shiftlif.training.config import LARGEST_BATCH, TrainingConfig
 from shiftlif.training.metrics import Scores
 from shiftlif.training.progress import Report, Stages
+from shiftlif.training.runs import HISTORY, LAST
 from shiftlif.training.task import Classification
 from shiftlif.training.teacher import load_teacher
-
-LAST = Path("checkpoints") / "last.ckpt"
-HISTORY = "metrics.csv"
 
 
 @dataclass(frozen=True)
@@ -163,7 +161,7 @@ class TrainingReport(lightning.Callback):
             return
         note = f"epoch {min(trainer.current_epoch + 1, epochs)}/{epochs}"
         if self.keeper.history:
-            note += f", {max(row['val/accuracy'] for row in self.keeper.history):.1%}"
+            note += f", {100 * max(row['val/accuracy'] for row in self.keeper.history):.1f} %"
         self.report(trainer.current_epoch * batches + of_epoch, epochs * batches, note)
 
 

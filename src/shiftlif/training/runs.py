@@ -43,6 +43,8 @@ from shiftlif.training.config import (
 
 CONFIG = "config.yaml"
 INPUT = "input.json"
+HISTORY = "metrics.csv"
+LAST = Path("checkpoints") / "last.ckpt"
 WEIGHTS = "network.safetensors"
 SUMMARY = "summary.json"
 

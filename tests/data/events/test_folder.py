@@ -48,6 +48,11 @@ def test_a_folder_of_recordings_is_a_temporal_set_of_counts(ending, tmp_path):
     }
 
 
+def test_recordings_of_the_test_part_keep_their_names(tmp_path):
+    names = load(recorded(tmp_path), val_fraction=0.3).test_files
+    assert names == tuple(f"test/{side}/{i}.bin" for side in ("left", "right") for i in range(6))
+
+
 def test_frames_and_settings_reach_the_recordings(tmp_path):
     folder = recorded(tmp_path)
     assert load(folder, frames=3, val_fraction=0.3).frames == 3

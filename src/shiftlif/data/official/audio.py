@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shiftlif.data.folder import listing_digest
+from shiftlif.data.folder import listing_digest, names_below
 from shiftlif.data.official.collection import Collection
 from shiftlif.data.official.place import class_folders, files_of, need, text_of
 from shiftlif.data.official.protocols import TEST, TRAIN, VALIDATION, random_fifth
@@ -71,6 +71,7 @@ def urbansound8k(root: Path, protocol: str) -> Collection:
         read,
         sample_rate=RATE,
         digest=listing_digest(root, [table, *paths]),
+        files=names_below(root, paths),
     )
 
 
@@ -148,5 +149,12 @@ def gsc35(root: Path, protocol: str) -> Collection:
 
     speakers = np.array([path.name.split("_")[0] for path in paths])
     return Collection(
-        WORDS, labels, part, read, speakers, sample_rate=RATE, digest=listing_digest(root, paths)
+        WORDS,
+        labels,
+        part,
+        read,
+        speakers,
+        sample_rate=RATE,
+        digest=listing_digest(root, paths),
+        files=names_below(root, paths),
     )

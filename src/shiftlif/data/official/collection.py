@@ -35,6 +35,7 @@ class Collection:
         temporal: True for event frames ``[T, C, H, W]``.
         sample_rate: in Hz, where known.
         digest: identifies the files; None for samples that are in memory already, which are not cached.
+        files: name of each sample's file; empty where samples have none of their own.
     """
 
     classes: tuple[str, ...]
@@ -45,6 +46,7 @@ class Collection:
     temporal: bool = False
     sample_rate: int | None = None
     digest: str | None = None
+    files: tuple[str, ...] = ()
 
 
 def build_collection(
@@ -100,6 +102,7 @@ def build_collection(
         temporal=found.temporal,
         front_end=description,
         source=source,
+        test_files=tuple(found.files[i] for i in test) if found.files else (),
     )
 
 

@@ -17,7 +17,7 @@ from shiftlif.data.events.aedat2 import read_aedat2
 from shiftlif.data.events.frames import Binning, count_events, event_lists
 from shiftlif.data.events.nmnist_bin import read_nmnist_bin
 from shiftlif.data.events.recording import Recording
-from shiftlif.data.folder import listing_digest
+from shiftlif.data.folder import listing_digest, names_below
 from shiftlif.data.official.collection import Collection
 from shiftlif.data.official.place import class_folders, files_of
 from shiftlif.data.official.protocols import last_tenth
@@ -77,5 +77,11 @@ def _events(
         return np.minimum(np.stack(counts), np.iinfo(np.uint16).max).astype(np.uint16)
 
     return Collection(
-        classes, labels, last_tenth(labels), read, temporal=True, digest=listing_digest(root, paths)
+        classes,
+        labels,
+        last_tenth(labels),
+        read,
+        temporal=True,
+        digest=listing_digest(root, paths),
+        files=names_below(root, paths),
     )

@@ -1,4 +1,4 @@
-/* Self-test of ${title}: exit code 0 when every letter and membrane is that of the reference interpreter. */
+/* Self-test of ${name}: exit code 0 when every letter and membrane is that of the reference interpreter. */
 #include "${name}_model.h"
 
 #include <stdio.h>

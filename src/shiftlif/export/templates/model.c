@@ -1,4 +1,4 @@
-/* ${title}: made by shiftlif ${version} of the program ${short_digest}. Not to be edited. */
+/* ${name}: made by shiftlif ${version} of the program ${short_digest}. Not to be edited. */
 #include "${name}_model.h"
 
 #if defined(__GNUC__)

@@ -1,4 +1,4 @@
-/* ${title}: an integer program of spiking neurons, made by shiftlif ${version}. Not to be edited.
+/* ${name}${trained}: an integer program of spiking neurons, made by shiftlif ${version}. Not to be edited.
  *
  *     static ${name}_state state;   kept from step to step, one for each stream
  *     static ${name}_arena arena;   needed during a call only, may be shared

@@ -1,4 +1,4 @@
-/* Raw numbers to the frames of ${title}. For cores that have floating point, or for the computer beside them; the
+/* Raw numbers to the frames of ${name}. For cores that have floating point, or for the computer beside them; the
  * program itself needs none. */
 #ifndef ${NAME}_QUANTIZE_H
 #define ${NAME}_QUANTIZE_H

@@ -1,4 +1,4 @@
-/* Golden vectors of ${title}: frames, and CRC-32 sums of the letters and membranes that the reference interpreter
+/* Golden vectors of ${name}: frames, and CRC-32 sums of the letters and membranes that the reference interpreter
  * computed from them at every step and layer. */
 #include "${name}_model.h"
 

@@ -86,6 +86,7 @@
     return vegaEmbed(plot, { ...sized(chart, coloured(chart.spec, c), width), data: { values: objects(chart) } }, {
       mode: "vega-lite", renderer: "svg", ast: true, actions: false, defaultStyle: false, logLevel: 1,
       config: config(c), tooltip: showTooltip,
+      formatLocale: { decimal: ".", thousands: ",", grouping: [3], currency: ["$", ""], percent: "\u00a0%" },
     });
   };
   const draw = async (figure) => {
