@@ -13,7 +13,9 @@ wheel="$(echo "$work"/dist/*.whl)"
 "$work/tools/bin/python" "$here/contents.py" "$work"/dist/*.tar.gz "$wheel"
 if [ "$(uname)" = Linux ]; then  # only libraries that every Linux has; how old they may be is up to the machine
     "$work/tools/bin/auditwheel" show "$wheel" >"$work/log"
-    tr '\n' ' ' <"$work/log" | grep -o '"manylinux_[^"]*"' | head -n 1 || { cat "$work/log"; exit 1; }
+    tag="$(tr '\n' ' ' <"$work/log" | grep -o 'manylinux_[0-9]*_[0-9]*_[a-z0-9_]*' | head -n 1)"
+    test -n "$tag" || { cat "$work/log"; exit 1; }
+    echo "$tag"
 fi
 
 "$1" -m venv "$work/bare"
@@ -25,7 +27,7 @@ cd "$work"
         if command -v $compiler; then echo "a compiler is on the PATH: this proves nothing"; exit 1; fi
     done
     python "$here/check.py" .
-    shiftlif verify program.safetensors --vectors vectors.npz --quiet
-    shiftlif export c program.safetensors --vectors vectors.npz --out exported --quiet
+    shiftlif verify program.safetensors --vectors vectors.npz --quiet >"$work/log"
+    shiftlif export c program.safetensors --vectors vectors.npz --out exported --quiet >"$work/log"
 )
 make -s -C exported test
