@@ -9,7 +9,7 @@ BENCH_VENV ?= .venv-bench
 JOBS ?= 2
 KERNELS := $(wildcard src/shiftlif/kernels/csrc/* src/shiftlif/runtime/c/* src/shiftlif/runtime/host/*)
 
-.PHONY: demo test lint types check site axe originals results bench-kernels bench-engine bench-mcu bare fuzz clean
+.PHONY: demo test lint types check site axe originals results bench-kernels bench-engine bench-mcu bare wheel fuzz clean
 
 demo: $(READY)
 	$(BIN)/shiftlif demo --out runs/demo
@@ -43,6 +43,10 @@ $(AXE):
 # Where torch is not installed: a second environment with the deployed half only.
 bare: $(READY)
 	sh tests/bare/run.sh $(PYTHON) $(BIN)/python
+
+# What would be published: the source distribution, the wheel built from it, and that wheel where no compiler is found.
+wheel:
+	sh tests/wheel/run.sh $(PYTHON)
 
 # Bytes against the C runtime (libFuzzer, needs clang) and the loaders of files (atheris, in an environment of its own),
 # SECONDS each. It stops at a finding, which stays in build/fuzz; what it learns stays there too.

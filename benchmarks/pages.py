@@ -45,6 +45,12 @@ def described(machine: Document) -> str:
     return line + f"python {m['python']}, {versions}; {m['compiler']}; commit {m['commit']}"
 
 
+def briefly(machine: Document) -> str:
+    """What of a machine moves times, from what `benchmarks.training_kernels.machine.describe` found."""
+    gpu = f", {machine['gpu']}" if machine["gpu"] else ""
+    return f"{machine['cpu']}, {machine['cores']} cores, {machine['instruction_set']}{gpu}"
+
+
 def machines(measured: Iterable[tuple[str, str]]) -> str:
     """The section of machines: each line once, with what was measured on it.
 

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from shiftlif import __version__
+from tests.wheel.contents import problems
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -87,6 +88,49 @@ def test_the_check_of_wheels_passes_here(capsys):
     done = subprocess.run([sys.executable, check.__file__], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "portable" in done.stdout
+
+
+def test_wheels_are_built_for_the_pythons_that_the_package_names():
+    named = re.findall(r"Python :: 3\.(\d+)", "\n".join(PROJECT["project"]["classifiers"]))
+    built = [re.fullmatch(r"cp3(\d+)-\*", pattern) for pattern in PROJECT["tool"]["cibuildwheel"]["build"]]
+    assert [found and found[1] for found in built] == named
+    assert PROJECT["project"]["requires-python"] == f">=3.{named[0]}"
+
+
+SDIST = [
+    *("CMakeLists.txt", "LICENSE", "README.md", "pyproject.toml", "tests/wheel/check.py", "tests/test_it.py"),
+    *(
+        f"src/shiftlif/{name}"
+        for name in ("py.typed", "a.py", "runtime/c/shiftlif.h", "runtime/host/host.cpp")
+    ),
+    "src/shiftlif/export/templates/Makefile",
+]
+WHEEL = [
+    *("shiftlif/py.typed", "shiftlif/a.py", "shiftlif/runtime/c/shiftlif.h"),
+    *("shiftlif/export/templates/Makefile", "shiftlif/kernels/_native.so", "shiftlif/runtime/_engine.so"),
+    *("shiftlif-1.dist-info/METADATA", "shiftlif-1.dist-info/licenses/LICENSE"),
+]
+
+
+@pytest.mark.parametrize("lost", WHEEL[:-2] + WHEEL[-1:])
+def test_a_wheel_without_one_of_its_files_is_found(lost):
+    assert problems(SDIST, WHEEL) == []
+    (line,) = problems(SDIST, [name for name in WHEEL if name != lost])
+    assert "lacks" in line
+
+
+@pytest.mark.parametrize(
+    "more", ["tests/__init__.py", "shiftlif/runtime/host/host.cpp", "shiftlif/notes.txt"]
+)
+def test_a_wheel_with_more_than_the_package_is_found(more):
+    assert problems(SDIST, [*WHEEL, more]) == [f"the wheel holds {more}"]
+
+
+def test_a_source_distribution_that_cannot_be_built_is_found():
+    lacking = [name for name in SDIST if name != "CMakeLists.txt"]
+    assert problems(lacking, WHEEL) == ["the source distribution lacks CMakeLists.txt"]
+    built = [*SDIST, "src/shiftlif/runtime/_engine.so"]
+    assert "the source distribution holds src/shiftlif/runtime/_engine.so" in problems(built, WHEEL)
 
 
 def test_hooks_run_tools_that_the_environment_installs():

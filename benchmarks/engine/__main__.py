@@ -15,6 +15,7 @@ from typing import Any
 import benchmarks.engine as package
 from benchmarks import pages
 from benchmarks.engine.render import render
+from benchmarks.history.note import check, note
 from benchmarks.trained import shapes
 from benchmarks.training_kernels import machine
 from benchmarks.training_kernels.timing import Record
@@ -79,6 +80,7 @@ def measure(path: Path, names: list[str], quick: bool) -> None:
         order = [shape for shape in shapes() if shape in document["shapes"]]
         document["shapes"] = {shape: document["shapes"][shape] for shape in order}
         pages.keep(path, document)
+        note(path, document, name, about["date"], about["commit"])
         problems = [record["error"] for record in records if "error" in record]
         print(name, *problems or [f"measured in {seconds} s"], file=sys.stderr, flush=True)
 
@@ -109,6 +111,7 @@ def main() -> None:
             kept = json.loads(path.read_text())["shapes"]
             done = [n for n, held in kept.items() if not any("error" in record for record in held["records"])]
             names = [name for name in names if name not in done]
+        check(path)
         measure(path, names, options.quick)
     pages.show(path, render, parser)
 

@@ -11,10 +11,12 @@ from typing import Any
 
 import benchmarks.mcu as package
 from benchmarks import pages
+from benchmarks.history.note import check, note
 from benchmarks.mcu import cores
 from benchmarks.mcu.measure import FULL, QUICK, measure
 from benchmarks.mcu.render import render
 from benchmarks.trained import shapes
+from benchmarks.training_kernels import machine
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,6 +33,7 @@ def _measure(path: Path, wanted: list[str], quick: bool) -> None:
     old: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"rows": []}
     rows = {shape: [row for row in old["rows"] if row["shape"] == shape] for shape in shapes()}
     for shape in wanted:
+        date, commit = machine.now(), machine.commit()
         with tempfile.TemporaryDirectory() as folder:
             rows[shape] = measure(shape, QUICK if quick else FULL, Path(folder), _say)
         document = {
@@ -39,6 +42,7 @@ def _measure(path: Path, wanted: list[str], quick: bool) -> None:
             "rows": [row for own in rows.values() for row in own],
         }
         pages.keep(path, document)
+        note(path, document, shape, date, commit)
 
 
 def main() -> None:
@@ -52,6 +56,7 @@ def main() -> None:
     options = parser.parse_args()
     path = ROOT / ("runs/mcu" if options.quick else "results") / "mcu.json"
     if not options.render:
+        check(path)
         _measure(path, options.only or shapes(), options.quick)
     pages.show(path, render, parser)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import benchmarks.training_kernels as package
 from benchmarks import pages
+from benchmarks.history.note import check, note
 from benchmarks.training_kernels import workers
 from benchmarks.training_kernels.timing import Record
 
@@ -42,7 +43,8 @@ def measure(path: Path, names: list[str], quick: bool, cache: str) -> None:
         section, section_started = SECTIONS[name], time.perf_counter()
         tasks = section.tasks(quick)
         records: list[Record] = []
-        document[name] = {"machine": machine.describe(), "quick": quick, "records": records}
+        about = machine.describe()
+        document[name] = {"machine": about, "quick": quick, "records": records}
         if not tasks:
             document[name]["absent"] = section.absent
             _progress(started, f"{name}: {section.absent}")
@@ -57,6 +59,7 @@ def measure(path: Path, names: list[str], quick: bool, cache: str) -> None:
             pages.keep(path, document)
         document[name]["seconds"] = round(time.perf_counter() - section_started)
         pages.keep(path, document)
+        note(path, document, name, about["date"], about["commit"])
 
 
 def main() -> None:
@@ -82,6 +85,7 @@ def main() -> None:
         unknown = sorted(set(names) - set(SECTIONS))
         if unknown:
             parser.error(f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
+        check(path)
         with tempfile.TemporaryDirectory() as fresh:
             measure(path, names, options.quick, options.compile_cache or fresh)
     from benchmarks.training_kernels.render import render

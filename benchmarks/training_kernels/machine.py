@@ -49,9 +49,15 @@ def installed(package: str) -> str | None:
 
 
 def commit() -> str | None:
-    """The repository's commit, with a mark when files differ from it."""
+    """The repository's commit, with a mark when files differ from it, other than those that measuring writes."""
     name = _first_line("git", "rev-parse", "--short", "HEAD")
-    return name and name + (" with changes" if _first_line("git", "status", "--porcelain") else "")
+    changed = _first_line("git", "status", "--porcelain", "--", ".", ":!results")
+    return name and name + (" with changes" if changed else "")
+
+
+def now() -> str:
+    """Date and time in UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def describe() -> dict[str, Any]:
@@ -62,7 +68,7 @@ def describe() -> dict[str, Any]:
 
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "date": now(),
         "cpu": _field("/proc/cpuinfo", "model name") or platform.processor(),
         "cores": os.cpu_count(),
         "caches": caches(),
