@@ -140,8 +140,9 @@ inline __mmask32 first(uint32_t left) { return left >= 32 ? ~__mmask32{0} : stat
 template <bool HARD, uint32_t L>
 void fire_wide(const Fire &f, const sl_neuron &n, const int32_t *currents, uint32_t pitch, uint32_t count, uint8_t *membranes,
                int8_t *letters) {
-    const __m128i shift = _mm_cvtsi32_si128(n.shift), leak = _mm_cvtsi32_si128(n.leak_shift == SL_NO_LEAK ? 0 : n.leak_shift);
-    const __m512i leaks = spread(n.leak_shift == SL_NO_LEAK ? 0 : -1), lowest = spread(f.letters[0]);
+    const bool leaks = n.leak_shift != SL_NO_LEAK;
+    const __m512i shift = spread(n.shift), leak = spread(leaks ? n.leak_shift : 0), lowest = spread(f.letters[0]);
+    const auto leaking = static_cast<__mmask16>(leaks ? 0xFFFF : 0);
     const uint32_t levels = L == 0 ? n.levels : L;
     for (uint32_t c = 0; c < n.channels; c += 16) {
         const auto here = static_cast<__mmask16>(first(n.channels - c));
@@ -157,8 +158,8 @@ void fire_wide(const Fire &f, const sl_neuron &n, const int32_t *currents, uint3
         int8_t *sent = letters + c;
         for (uint32_t b = 0; b < count; b++) {
             __m512i v = _mm512_maskz_loadu_epi32(here, membrane);
-            v = _mm512_sub_epi32(v, _mm512_and_si512(leaks, _mm512_sra_epi32(v, leak)));
-            v = _mm512_add_epi32(v, _mm512_add_epi32(_mm512_sll_epi32(_mm512_maskz_loadu_epi32(here, x), shift), bias));
+            v = _mm512_mask_sub_epi32(v, leaking, v, _mm512_srav_epi32(v, leak));
+            v = _mm512_add_epi32(v, _mm512_add_epi32(_mm512_sllv_epi32(_mm512_maskz_loadu_epi32(here, x), shift), bias));
             __m512i letter = lowest, reset = start;
             for (uint32_t k = 0; k < levels; k++) {
                 const __m512i limit = L == 0 ? load(&f.thresholds[size_t{k} * f.padded + c]) : limits[k];
@@ -317,10 +318,12 @@ inline void pool_group(const sl_window &w, const From *corner, To *target) {
 
 template <class From, class To, bool LARGEST>
 void pool_rows(const sl_window &w, uint32_t channels, const From *source, To *target) {
+    constexpr uint32_t MANY = 32;
     for (uint32_t i = 0; i < w.outputs[0]; i++) {
         for (uint32_t j = 0; j < w.outputs[1]; j++) {
             const From *corner = source + size_t{i} * w.move[0] + size_t{j} * w.move[1];
             uint32_t c = 0;
+            for (; c + MANY <= channels; c += MANY) pool_group<From, To, LARGEST, MANY>(w, corner + c, target + c);
             for (; c + 16 <= channels; c += 16) pool_group<From, To, LARGEST, 16>(w, corner + c, target + c);
             for (; c < channels; c++) pool_group<From, To, LARGEST, 1>(w, corner + c, target + c);
             target += channels;
