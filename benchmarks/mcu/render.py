@@ -61,7 +61,8 @@ def all_equal(row: Row, place: str) -> bool:
 
 def name(row: Row) -> str:
     """``digits dense T=1``, or ``digits dense T=1 letters``."""
-    letters = "" if row["inputs"] == "int8" else f" {row['inputs']}"
+    inputs = row.get("inputs", "int8")  # the first documents had none
+    letters = "" if inputs == "int8" else f" {inputs}"
     return f"{row['shape']} T={row['steps']}{letters}"
 
 

@@ -9,7 +9,7 @@ no scale is left on the data path.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -25,8 +25,9 @@ from shiftlif.quantize.integer import (
     IntegerReadout,
     QuantizedSynapse,
 )
+from shiftlif.quantize.narrow import narrow_units
 from shiftlif.quantize.pooling import MAXIMUM, SumPool
-from shiftlif.quantize.weights import check_bits, weight_unit
+from shiftlif.quantize.weights import check_bits, check_membrane_bits, weight_unit
 
 FINEST_THRESHOLD = 64
 """Currents are shifted left until the smallest boundary is at least this many membrane units away."""
@@ -37,16 +38,19 @@ MAX_CURRENT_SHIFT = 8
 
 @dataclass
 class _Wire:
-    """Integers on a wire: their unit and the largest magnitude, and the synapse of a current."""
+    """Integers on a wire: their unit, the smallest and the largest magnitude, and the synapse of a current."""
 
     unit: float
+    lowest: int
     largest: int
     synapse: QuantizedSynapse | None = None
     bias: Tensor | None = None
     path: str = ""
 
 
-def prepare(network: Network, *, input_exponent: int, weight_bits: int = 8) -> Network:
+def prepare(
+    network: Network, *, input_exponent: int, weight_bits: int = 8, membrane_bits: int = 32
+) -> Network:
     """The quantisation-aware form of an absorbed network.
 
     It is trained like any network (float inputs, real class scores out, gradients through rounding)
@@ -56,6 +60,8 @@ def prepare(network: Network, *, input_exponent: int, weight_bits: int = 8) -> N
         network: absorbed; it is not changed.
         input_exponent: inputs are int8 integers times ``2**-input_exponent``.
         weight_bits: 8 or 4.
+        membrane_bits: 32, or 16: the weights of a layer get coarser units where its membranes fit int16 then, and no
+            unit has to grow more than fourfold (`shiftlif.quantize.narrow`). That halves the memory of their state.
 
     Returns:
         A network with the names of the given one, in evaluation mode, on the same device.
@@ -66,13 +72,15 @@ def prepare(network: Network, *, input_exponent: int, weight_bits: int = 8) -> N
     """
     require_network(network)
     check_bits(weight_bits)
+    check_membrane_bits(membrane_bits)
     if not 0 <= input_exponent <= 14:
         raise ConfigurationError(f"input_exponent must lie in 0..14, got {input_exponent!r}")
     check_absorbed(network)
     readout = list(network.layers)[-1]
     layers: dict[str, nn.Module] = {"input": IntegerInput(input_exponent)}
-    wire = _Wire(2.0**-input_exponent, 128)
-    wire = _prepare_layers(network.layers, "", wire, layers, weight_bits, readout)
+    wire = _Wire(2.0**-input_exponent, -128, 128)
+    bits = (weight_bits, membrane_bits)
+    wire = _prepare_layers(network.layers, "", wire, layers, bits, readout)
     assert wire.synapse is not None  # absorb() ends networks with Linear
     assert wire.bias is not None
     bound = float(wire.synapse.largest) * wire.synapse.weight[0].numel() * wire.largest
@@ -82,21 +90,25 @@ def prepare(network: Network, *, input_exponent: int, weight_bits: int = 8) -> N
 
 
 def _prepare_layers(
-    source: nn.ModuleDict, prefix: str, wire: _Wire, target: dict[str, nn.Module], bits: int, readout: str
+    source: nn.ModuleDict,
+    prefix: str,
+    wire: _Wire,
+    target: dict[str, nn.Module],
+    bits: tuple[int, int],
+    readout: str,
 ) -> _Wire:
     for name, layer in source.items():
         path = prefix + name
         if name in ("input", "readout") and not prefix:
             raise CompileError(f"layer {name}: this name is taken by the integer program; rename the layer")
         if isinstance(layer, SYNAPSES):
-            target[name], wire = _synapse(path, layer, wire, bits, per_channel=path != readout)
+            target[name], wire = _synapse(path, layer, wire, bits[0], per_channel=path != readout)
         elif isinstance(layer, SpikingNeuron):
-            target[name], wire = _neuron(path, layer, wire)
+            target[name], wire = _neuron(path, layer, wire, narrow=bits[1] == 16)
         elif isinstance(layer, SumPool):
             target[name] = SumPool(layer.kernel, layer.stride)
-            wire = _Wire(
-                wire.unit, wire.largest * math.prod(layer.kernel), wire.synapse, wire.bias, wire.path
-            )
+            size = math.prod(layer.kernel)
+            wire = replace(wire, lowest=wire.lowest * size, largest=wire.largest * size)
         elif isinstance(layer, (*MAXIMUM, nn.Flatten)):
             target[name] = layer
         elif isinstance(layer, Residual):
@@ -153,7 +165,7 @@ def _synapse(
     bound = layer.weight[0].numel() * largest * wire.largest
     prepared = QuantizedSynapse(layer.weight, delta, bits, geometry, wide=bound >= EXACT_FLOAT32)
     assert layer.bias is not None  # absorb() gives every synapse one
-    return prepared, _Wire(wire.unit, wire.largest, prepared, layer.bias.detach(), path)
+    return prepared, replace(wire, synapse=prepared, bias=layer.bias.detach(), path=path)
 
 
 def _leak_shift(path: str, tau: float) -> int | None:
@@ -168,7 +180,19 @@ def _leak_shift(path: str, tau: float) -> int | None:
     return shift
 
 
-def _neuron(path: str, neuron: SpikingNeuron, wire: _Wire) -> tuple[IntegerNeuron, _Wire]:
+def _narrow(synapse: QuantizedSynapse, wire: _Wire, leak_shift: int, coarsest: float) -> None:
+    """Coarsens the synapse's units where the membranes behind it fit 16 bits then."""
+    assert wire.bias is not None
+    inputs = (wire.lowest, wire.largest)
+    weight, largest = synapse.weight, synapse.largest
+    units = narrow_units(weight, synapse.delta, largest, inputs, wire.bias / wire.unit, leak_shift)
+    if units is not None and float(units.max()) <= coarsest:
+        synapse.delta.copy_(units)
+
+
+def _neuron(
+    path: str, neuron: SpikingNeuron, wire: _Wire, *, narrow: bool
+) -> tuple[IntegerNeuron, _Wire]:
     if wire.synapse is None or wire.bias is None:
         raise CompileError(f"layer {path} has no weights before it; put a Linear or Conv layer before it")
     leak_shift = _leak_shift(path, neuron.tau)
@@ -182,8 +206,11 @@ def _neuron(path: str, neuron: SpikingNeuron, wire: _Wire) -> tuple[IntegerNeuro
     # Coarsen the unit of channels whose tables would not fit, then refine all by one current shift.
     reach = float(max(boundaries.abs().max(), subtracted.abs().max()))
     synapse.delta.clamp_(min=reach / (LARGEST_TABLE * wire.unit * input_gain))
-    unit = synapse.delta.double() * wire.unit * input_gain
     smallest = float(boundaries.abs().min())
+    if narrow and leak_shift is not None:  # without a shift of the currents, which would widen them again
+        coarsest = smallest / (FINEST_THRESHOLD * wire.unit * input_gain)
+        _narrow(synapse, wire, leak_shift, coarsest)
+    unit = synapse.delta.double() * wire.unit * input_gain
     shift = math.ceil(math.log2(FINEST_THRESHOLD * float(unit.max()) / smallest))
     shift = min(max(shift, 0), MAX_CURRENT_SHIFT)
     while shift and reach / (float(unit.min()) * 2.0**-shift) > LARGEST_TABLE:
@@ -212,10 +239,13 @@ def _neuron(path: str, neuron: SpikingNeuron, wire: _Wire) -> tuple[IntegerNeuro
         bias_limit=float(bias_limit),
         wide=bound >= EXACT_FLOAT32,
     )
-    return prepared, _Wire(2.0**-alphabet.fraction_bits, int(abs(alphabet.integer_levels).max()))
+    sent = alphabet.integer_levels
+    return prepared, _Wire(
+        2.0**-alphabet.fraction_bits, min(int(sent.min()), 0), int(abs(sent).max())
+    )
 
 
-def _residual(path: str, layer: Residual, wire: _Wire, bits: int) -> tuple[Residual, _Wire]:
+def _residual(path: str, layer: Residual, wire: _Wire, bits: tuple[int, int]) -> tuple[Residual, _Wire]:
     if wire.synapse is not None:
         raise CompileError(f"layer {path}: a residual block must start from letters; put a neuron before it")
     branches: list[dict[str, nn.Module]] = [{}, {}]
@@ -231,4 +261,5 @@ def _residual(path: str, layer: Residual, wire: _Wire, bits: int) -> tuple[Resid
     shifts = tuple(round(math.log2(u / common)) for u in units)
     prepared.shifts = (shifts[0], shifts[1])
     largest = body.largest * 2 ** shifts[0] + shortcut.largest * 2 ** shifts[1]
-    return prepared, _Wire(common, largest)
+    lowest = body.lowest * 2 ** shifts[0] + shortcut.lowest * 2 ** shifts[1]
+    return prepared, _Wire(common, lowest, largest)

@@ -10,6 +10,15 @@ from shiftlif.errors import ConfigurationError
 WEIGHT_BITS = (4, 8)
 
 
+MEMBRANE_BITS = (16, 32)
+
+
+def check_membrane_bits(bits: int) -> None:
+    """Raise a ConfigurationError unless ``bits`` is 16 or 32."""
+    if bits not in MEMBRANE_BITS:
+        raise ConfigurationError(f"membrane_bits must be one of {MEMBRANE_BITS}, got {bits!r}")
+
+
 def check_bits(bits: int) -> None:
     """Raise a ConfigurationError unless ``bits`` is 4 or 8."""
     if bits not in WEIGHT_BITS:

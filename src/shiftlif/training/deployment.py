@@ -66,6 +66,7 @@ def deploy(
     config: TrainingConfig,
     *,
     bits: int = 8,
+    membrane_bits: int = 32,
     qat_epochs: int = 0,
     metadata: dict[str, Any] | None = None,
     progress: bool | Stages = True,
@@ -78,6 +79,7 @@ def deploy(
         data: the quantised data set it was trained on.
         config: of the run (resolved).
         bits: of the weights, 8 or 4.
+        membrane_bits: 32, or 16 where coarser weights allow it, see `shiftlif.quantize.prepare`.
         qat_epochs: epochs of quantisation-aware fine-tuning.
         metadata: JSON-able provenance for the model file.
         progress: show Lightning's progress bar while fine-tuning, or report every stage to whoever shows them.
@@ -101,7 +103,7 @@ def deploy(
             f"the absorbed network agrees with the trained one on {100 * agreement:.2f} % of {len(labels)} test "
             f"samples, expected at least {100 * (1 - ABSORPTION_TOLERANCE):.0f} %; keep the network and report this"
         )
-    prepared = prepared_for(absorbed, data, bits)
+    prepared = prepared_for(absorbed, data, bits, membrane_bits)
     if qat_epochs:
         from shiftlif.training.finetuning import finetune  # Lightning: seconds that nothing else here needs
 
@@ -114,6 +116,7 @@ def deploy(
         metadata={
             **(metadata or {}),
             "weight_bits": bits,
+            "membrane_bits": membrane_bits,
             "qat_epochs": qat_epochs,
             "temporal": data.temporal,
         },
@@ -157,9 +160,10 @@ def integer_answers(prepared: Network, data: Data, part: str) -> Tensor:
     return torch.cat(sums).argmax(1)
 
 
-def prepared_for(absorbed: Network, data: Data, bits: int) -> Network:
+def prepared_for(absorbed: Network, data: Data, bits: int, membrane_bits: int = 32) -> Network:
     """`shiftlif.quantize.prepare` for the quantiser of a data set."""
-    return prepare(absorbed, input_exponent=data.quantizer.exponent, weight_bits=bits)
+    exponent = data.quantizer.exponent
+    return prepare(absorbed, input_exponent=exponent, weight_bits=bits, membrane_bits=membrane_bits)
 
 
 def strided(samples: int, limit: int | None) -> npt.NDArray[np.int64]:
