@@ -22,6 +22,7 @@ from shiftlif.program import (
     Operation,
     SumPool,
 )
+from shiftlif.program.events import count_limit
 from shiftlif.program.operations import label, sources_of
 from shiftlif.program.shift_add import signed_digits
 from shiftlif.runtime.plan import (
@@ -170,7 +171,7 @@ def _lower(known: _Lowering, op: Operation, readers: Sequence[Operation]) -> Non
         known.static.add(op.name)
     match op:
         case Input():
-            known.add(_wire(known, op, 1))
+            known.add(replace(_wire(known, op, 1), limit=count_limit(known.program)))
         case Neuron():
             table = _neuron(known, op)
             known.steps.append(

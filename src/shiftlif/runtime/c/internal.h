@@ -135,9 +135,19 @@ void sl_readout_add(const sl_readout *readout, const sl_int32 *currents, uint8_t
 /* pool.c */
 void sl_pool_execute(const sl_memory *memory, const sl_operation *operation);
 
+/* counts.c */
+sl_status sl_step_events_with(const sl_backend *backend, const sl_program *program, void *state, void *arena, void *extra,
+                              const sl_event *events, size_t count);
+
 /* run.c */
-sl_status sl_check(const sl_program *program, const void *state, const void *arena, const int8_t *frame, uint32_t steps);
+extern const sl_backend sl_portable;
+sl_status sl_check(const sl_program *program, const void *state, const void *arena, uint32_t steps);
 void sl_execute(const sl_memory *memory, const sl_operation *operation);
+/* Steps of a frame that is on its wire; fresh: what depends on it only has to be computed. */
+void sl_advance(const sl_backend *backend, const sl_memory *memory, uint32_t steps, int fresh, sl_observer observer,
+                void *context);
+sl_status sl_continue_with(const sl_backend *backend, const sl_program *program, void *state, void *arena, void *extra,
+                           uint32_t steps, sl_observer observer, void *context);
 sl_status sl_run_with(const sl_backend *backend, const sl_program *program, void *state, void *arena,
                       void *extra, const int8_t *frame, uint32_t steps, sl_observer observer, void *context);
 

@@ -93,6 +93,11 @@ class Plan {
     Plan(const std::string &path, const sl_program &program);
     sl_status run(const sl_program &program, void *state, void *arena, Memory &memory, const int8_t *frame, uint32_t steps,
                   sl_observer observer, void *context) const;
+    // More steps with the frame that the last call left in the arena.
+    sl_status go_on(const sl_program &program, void *state, void *arena, Memory &memory, uint32_t steps) const;
+    // One step with the events of its frame.
+    sl_status step_events(const sl_program &program, void *state, void *arena, Memory &memory, const sl_event *events,
+                          size_t count) const;
     // All steps of up to BLOCK inferences, layer by layer: the weights of a layer with one position are read once for
     // BLOCK of them. Of each inference, `apart` bytes lie between the frames of two steps; 0: one frame for all steps.
     // `arenas` are BLOCK. The observer sees every step of an operation before the next operation.
@@ -107,6 +112,8 @@ class Plan {
         std::unique_ptr<Fire> fire;
     };
     template <class After> void execute_rows(const sl_operation &, const sl_memory *const *rows, uint32_t count, After) const;
+
+    const sl_backend &backend() const;
 
     const Kernels *kernels_ = nullptr;
     std::vector<Entry> entries_;  // per operation

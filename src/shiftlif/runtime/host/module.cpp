@@ -1,6 +1,7 @@
 // The C runtime for Python: holds a program's structures, memory for calls, and lets several threads share a batch.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -27,6 +28,7 @@ namespace {
 using shiftlif::require;
 using Frames = nb::ndarray<const int8_t, nb::c_contig, nb::device::cpu>;
 using States = nb::ndarray<uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Events = nb::ndarray<const uint32_t, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;  // index and count
 using Logits = nb::ndarray<int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
 // What a recording of one operation is written to: [T, B, positions * channels].
@@ -72,6 +74,35 @@ class Program {
         uint8_t *state = states.data();
         nb::gil_scoped_release release;
         advance(x, state, batch, frame, steps, sequence, threads, tapes);
+    }
+
+    // Steps of one frame for every stream, in arenas [B, arena_size] that are kept for `go_on`.
+    void show(const Frames &frames, States &states, States &arenas, uint32_t steps, uint32_t threads) {
+        const size_t frame = static_cast<size_t>(program_.wires[0].positions) * program_.wires[0].channels;
+        if (frames.size() != frame * states.shape(0)) throw std::invalid_argument("runtime: frames do not fit the program");
+        kept(states, arenas, threads, [&](Lease &lease, uint8_t *state, uint8_t *arena, size_t b) {
+            return plan_->run(program_, state, arena, lease.host(), frames.data() + b * frame, steps, nullptr, nullptr);
+        });
+    }
+
+    // More steps of the frames that the last call left in the arenas.
+    void go_on(States &states, States &arenas, uint32_t steps, uint32_t threads) {
+        kept(states, arenas, threads, [&](Lease &lease, uint8_t *state, uint8_t *arena, size_t) {
+            return plan_->go_on(program_, state, arena, lease.host(), steps);
+        });
+    }
+
+    // One step of one stream with the events of its frame; the arena is for `go_on`.
+    void step_events(const Events &events, States &states, std::optional<States> arena) {
+        if (states.shape(0) != 1 || states.shape(1) != program_.state_size ||
+            (arena && (arena->shape(0) != 1 || arena->shape(1) != program_.arena_size)))
+            throw std::invalid_argument("runtime: states or arenas do not fit the program");
+        static_assert(sizeof(sl_event) == 2 * sizeof(uint32_t));
+        const auto *list = reinterpret_cast<const sl_event *>(events.data());
+        nb::gil_scoped_release release;
+        Lease lease(*this);
+        uint8_t *memory = arena ? arena->data() : lease.arena();
+        require(plan_->step_events(program_, states.data(), memory, lease.host(), list, events.shape(0)));
     }
 
     // How frames are to be read.
@@ -207,6 +238,19 @@ class Program {
             }
             if (tape.letters != nullptr) std::memcpy(tape.letters + at, wire, size);
         }
+    }
+
+    // A call for every stream, each with an arena of its own.
+    template <class Call> void kept(States &states, States &arenas, uint32_t threads, Call call) {
+        if (states.shape(1) != program_.state_size || arenas.shape(1) != program_.arena_size || arenas.shape(0) != states.shape(0))
+            throw std::invalid_argument("runtime: states or arenas do not fit the program");
+        uint8_t *state = states.data(), *arena = arenas.data();
+        nb::gil_scoped_release release;
+        share(states.shape(0), threads, [&](size_t from, size_t to) {
+            Lease lease(*this);
+            for (size_t b = from; b < to; b++)
+                require(call(lease, state + b * program_.state_size, arena + b * program_.arena_size, b));
+        });
     }
 
     bool by_layer() const { return by_layer_ && plan_->kernels() != nullptr; }
@@ -360,6 +404,10 @@ NB_MODULE(_engine, m) {
         // Nothing is converted: a float frame is refused, not rounded, and states are changed in place.
         .def("run", &Program::run, "frames"_a.noconvert(), "states"_a.noconvert(), "steps"_a, "sequence"_a, "threads"_a,
              "record"_a.none())
+        .def("show", &Program::show, "frames"_a.noconvert(), "states"_a.noconvert(), "arenas"_a.noconvert(), "steps"_a,
+             "threads"_a)
+        .def("go_on", &Program::go_on, "states"_a.noconvert(), "arenas"_a.noconvert(), "steps"_a, "threads"_a)
+        .def("step_events", &Program::step_events, "events"_a.noconvert(), "states"_a.noconvert(), "arena"_a.none())
         .def("logits", &Program::logits, "frames"_a.noconvert(), "steps"_a, "threads"_a)
         .def("reset", &Program::reset, "states"_a.noconvert());
     nb::class_<Bound>(m, "Bound")
