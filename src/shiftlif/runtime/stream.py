@@ -26,14 +26,14 @@ class Stream:
     def __init__(self, engine: Engine, batch: int) -> None:
         check_int("stream", "batch", batch, 1, 2**31 - 1)
         self._engine = engine
-        self._memory = engine._pack(None, batch)
+        self._take(engine._pack(None, batch))
         self._arena: Memory | None = None  # of a call whose frame was kept, one for each stream
         self._kept = False
 
     @property
     def steps(self) -> int:
         """Steps made since the start."""
-        return steps_of(self._memory)
+        return self._steps
 
     @property
     def memory(self) -> Memory:
@@ -56,7 +56,8 @@ class Stream:
             )
         if np.any(saved[:, :4] != own[:, :4]) or np.any(saved[:, 4:HEADER_BYTES] != saved[0, 4:HEADER_BYTES]):
             raise ProgramError("stream: memory is of another program or of streams of different age")
-        self._memory, self._kept = np.array(saved, order="C"), False
+        self._take(np.array(saved, order="C"))
+        self._kept = False
 
     def step(self, frame: Any, steps: int = 1, *, keep: bool = False) -> Int32:
         """One step of every stream: int8 ``[batch, *input_shape]`` to the read-out so far, int32 ``[batch, classes]``.
@@ -83,7 +84,7 @@ class Stream:
             engine._native.show(frame, self._memory, self._kept_arena(), steps, engine.threads)
         else:
             engine._native.run(frame, self._memory, steps, False, engine.threads, None)
-        return self._readout()
+        return self._after(steps)
 
     def again(self, steps: int = 1) -> Int32:
         """More steps of the frame of the last call, which kept it; the read-out so far, int32 ``[batch, classes]``.
@@ -99,7 +100,7 @@ class Stream:
             raise ProgramError("stream: no frame is kept, expected step(frame, keep=True) as the call before")
         self._check_steps(steps)
         engine._native.go_on(self._memory, self._arena, steps, engine.threads)
-        return self._readout()
+        return self._after(steps)
 
     def step_events(self, events: npt.NDArray[Any], *, keep: bool = False) -> Int32:
         """One step of a single stream with the events of that step, as `shiftlif.program.step_events` takes them.
@@ -123,20 +124,27 @@ class Stream:
         counted = np.ones((len(indices), 2), np.uint32)
         counted[:, 0] = indices
         engine._native.step_events(counted, self._memory, self._kept_arena() if keep else None)
-        return self._readout()
+        return self._after(1)
 
     def reset(self) -> None:
         """Back to membranes of 0 and no step made; no frame is kept."""
-        self._kept = False
+        self._kept, self._steps = False, 0
         self._engine._native.reset(self._memory)
+
+    def _take(self, memory: Memory) -> None:
+        """Goes on in these states; what every step asks for is looked up here once."""
+        plan = self._engine.plan
+        self._memory = memory
+        self._sums = memory[:, plan.scores : plan.scores + 4 * plan.classes].view(np.int32)
+        self._steps = steps_of(memory)
 
     def _check_steps(self, steps: int) -> None:
         limit = self._engine.program.max_steps
         check_int("stream", "steps", steps, 1, limit)
-        if self.steps + steps > limit:
+        if self._steps + steps > limit:
             more = "" if steps == 1 else f" and {steps} more asked for"
             raise ProgramError(
-                f"stream: {self.steps} steps made{more}, expected at most max_steps={limit}; reset it"
+                f"stream: {self._steps} steps made{more}, expected at most max_steps={limit}; reset it"
             )
 
     def _kept_arena(self) -> Memory:
@@ -144,9 +152,10 @@ class Stream:
             self._arena = np.zeros((len(self._memory), self._engine.plan.arena_size), np.uint8)
         return self._arena
 
-    def _readout(self) -> Int32:
-        plan = self._engine.plan
-        return self._memory[:, plan.scores : plan.scores + 4 * plan.classes].copy().view(np.int32)
+    def _after(self, steps: int) -> Int32:
+        """The read-out, when so many steps were made."""
+        self._steps += steps
+        return self._sums.copy()
 
 
 def array_of(x: Any) -> npt.NDArray[Any]:

@@ -60,7 +60,11 @@ class InterpretedStream:
         return result.logits
 
     def again(self, steps: int = 1) -> Int32:
-        """As `Stream.again`, but everything is computed again."""
+        """As `Stream.again`, but everything is computed again.
+
+        Raises:
+            ProgramError: when no frame is kept.
+        """
         if self._frame is None:
             raise ProgramError("stream: no frame is kept, expected step(frame, keep=True) as the call before")
         return self.step(self._frame, steps, keep=True)
