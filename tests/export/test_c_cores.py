@@ -192,8 +192,7 @@ def stack_bytes(folder, target, core):
             ):
                 calls.setdefault(here, set()).add((found[1] or found[2]).split(".")[0])
     # a backend is called through pointers
-    for caller in ("sl_run_with", "sl_continue_with", "sl_step_events_with", "sl_advance"):
-        calls.setdefault(caller, set()).update(("sl_execute", "enter"))
+    calls.setdefault("sl_run_with", set()).update(("sl_execute", "enter", "enter_events"))
 
     def depth(function, above=()):
         assert function not in above, f"recursion through {function}"

@@ -66,7 +66,7 @@ class Stream:
             frame: the next one.
             steps: for how many steps it is shown; what depends on the frame only is computed once for all of them.
             keep: keep that too, so that `again` shows the frame for more steps. It takes the plan's ``arena_size``
-                bytes for each stream.
+                bytes for each stream, and each stream of a batch is computed by itself.
 
         Raises:
             ProgramError: on a wrong dtype or shape, or beyond ``max_steps``.

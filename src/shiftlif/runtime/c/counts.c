@@ -38,15 +38,27 @@ static uint32_t place_of(const sl_wire *wire, uint32_t index, uint32_t top, uint
     return product(index, wire->channels) + channel;
 }
 
-static void count_events(uint8_t *places, const sl_wire *wire, const sl_event *events, size_t count) {
+typedef struct list {
+    const sl_event *events;
+    size_t count;
+} list;
+
+static uint32_t size_of(const sl_wire *wire) { return product(wire->positions, wire->channels); }
+
+static void enter_events(const sl_memory *memory, const void *input) {
+    const sl_wire *wire = &memory->program->wires[memory->program->input];
+    uint8_t *places = memory->arena + wire->offset;
+    const sl_event *event = ((const list *)input)->events;
+    size_t left = ((const list *)input)->count;
     uint32_t top = 1, top_positions = wire->positions;
     while (top <= wire->channels >> 1) {
         top <<= 1;
         top_positions <<= 1;
     }
-    for (; count != 0u; count--, events++) {
-        uint8_t *place = places + place_of(wire, events->index, top, top_positions);
-        const uint32_t sum = *place + events->count;
+    memset(places, 0, size_of(wire));
+    for (; left != 0u; left--, event++) {
+        uint8_t *place = places + place_of(wire, event->index, top, top_positions);
+        const uint32_t sum = *place + event->count;
         *place = (uint8_t)(sum < wire->limit ? sum : wire->limit);
     }
 }
@@ -55,15 +67,13 @@ sl_status sl_step_events_with(const sl_backend *backend, const sl_program *progr
                               const sl_event *events, size_t count) {
     const sl_status status = events == NULL && count != 0u ? SL_E_NULL : sl_check(program, state, arena, 1);
     if (status == SL_OK) {
-        const sl_memory memory = {program, (uint8_t *)state, (uint8_t *)arena, extra};
-        const sl_wire *input = &program->wires[program->input];
-        const uint32_t size = product(input->positions, input->channels);
-        if (!events_good(events, count, size, input->limit)) {
+        const sl_wire *wire = &program->wires[program->input];
+        const sl_backend counting = {enter_events, backend->execute};
+        const list input = {events, count};
+        if (!events_good(events, count, size_of(wire), wire->limit)) {
             return SL_E_EVENT;
         }
-        memset(memory.arena + input->offset, 0, size);
-        count_events(memory.arena + input->offset, input, events, count);
-        sl_advance(backend, &memory, 1, 1, NULL, NULL);
+        return sl_run_with(&counting, program, state, arena, extra, &input, 1, NULL, NULL);
     }
     return status;
 }

@@ -20,7 +20,7 @@ static void transpose(uint8_t *target, const uint8_t *source, uint8_t bytes, uin
     }
 }
 
-static void enter(const sl_memory *memory, const int8_t *frame) {
+static void enter(const sl_memory *memory, const void *frame) {
     const sl_wire *input = &memory->program->wires[memory->program->input];
     transpose(memory->arena + input->offset, (const uint8_t *)frame, 1, input->channels, input->positions);
 }
@@ -110,64 +110,56 @@ sl_status sl_check(const sl_program *program, const void *state, const void *are
     return SL_OK;
 }
 
-void sl_advance(const sl_backend *backend, const sl_memory *memory, uint32_t steps, int fresh, sl_observer observer,
-                void *context) {
-    const sl_program *program = memory->program;
-    sl_state_header *header = (sl_state_header *)(void *)memory->state;
+sl_status sl_run_with(const sl_backend *backend, const sl_program *program, void *state, void *arena, void *extra,
+                      const void *input, uint32_t steps, sl_observer observer, void *context) {
+    const sl_status status = sl_check(program, state, arena, steps);
+    sl_state_header *header = (sl_state_header *)state;
+    sl_memory memory;
+    int fresh = input != NULL;
     uint16_t i;
+    if (status != SL_OK) {
+        return status;
+    }
+    memory.program = program;
+    memory.state = (uint8_t *)state;
+    memory.arena = (uint8_t *)arena;
+    memory.extra = extra;
+    if (fresh) {
+        backend->enter(&memory, input);
+    } else if (header->steps == 0u) {
+        return SL_E_STATE;
+    }
     for (; steps != 0u; steps--) {
         const sl_operation *operation = program->operations;
         for (i = 0; i < program->operation_count; i++, operation++) {
             if (fresh || operation->is_static == 0u) {
-                backend->execute(memory, operation);
+                backend->execute(&memory, operation);
             }
             if (observer != NULL) {
                 observer(context, header->steps, i,
-                         operation->target == SL_NONE ? NULL : memory->arena + program->wires[operation->target].offset,
-                         memory->state);
+                         operation->target == SL_NONE ? NULL : memory.arena + program->wires[operation->target].offset,
+                         state);
             }
         }
         fresh = 0;
         header->steps++;
     }
-}
-
-sl_status sl_run_with(const sl_backend *backend, const sl_program *program, void *state, void *arena, void *extra,
-                      const int8_t *frame, uint32_t steps, sl_observer observer, void *context) {
-    const sl_status status = frame == NULL ? SL_E_NULL : sl_check(program, state, arena, steps);
-    if (status == SL_OK) {
-        const sl_memory memory = {program, (uint8_t *)state, (uint8_t *)arena, extra};
-        backend->enter(&memory, frame);
-        sl_advance(backend, &memory, steps, 1, observer, context);
-    }
-    return status;
-}
-
-sl_status sl_continue_with(const sl_backend *backend, const sl_program *program, void *state, void *arena, void *extra,
-                           uint32_t steps, sl_observer observer, void *context) {
-    const sl_status status = sl_check(program, state, arena, steps);
-    if (status == SL_OK) {
-        const sl_memory memory = {program, (uint8_t *)state, (uint8_t *)arena, extra};
-        if (sl_steps_made(state) == 0u) {
-            return SL_E_STATE;
-        }
-        sl_advance(backend, &memory, steps, 0, observer, context);
-    }
-    return status;
+    return SL_OK;
 }
 
 sl_status sl_run(const sl_program *program, void *state, void *arena, const int8_t *frame, uint32_t steps,
                  sl_observer observer, void *context) {
-    return sl_run_with(&sl_portable, program, state, arena, NULL, frame, steps, observer, context);
+    return frame == NULL ? SL_E_NULL
+                         : sl_run_with(&sl_portable, program, state, arena, NULL, frame, steps, observer, context);
 }
 
 sl_status sl_step(const sl_program *program, void *state, void *arena, const int8_t *frame) {
-    return sl_run_with(&sl_portable, program, state, arena, NULL, frame, 1, NULL, NULL);
+    return sl_run(program, state, arena, frame, 1, NULL, NULL);
 }
 
 sl_status sl_continue(const sl_program *program, void *state, void *arena, uint32_t steps, sl_observer observer,
                       void *context) {
-    return sl_continue_with(&sl_portable, program, state, arena, NULL, steps, observer, context);
+    return sl_run_with(&sl_portable, program, state, arena, NULL, NULL, steps, observer, context);
 }
 
 sl_status sl_reset(const sl_program *program, void *state, size_t state_size) {

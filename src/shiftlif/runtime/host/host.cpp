@@ -184,11 +184,11 @@ Memory Plan::memory() const {
     return Memory{aligned<uint8_t>(copy_), aligned<int32_t>(currents_)};
 }
 
-void enter(const sl_memory *memory, const int8_t *frame) {
+void enter(const sl_memory *memory, const void *frame) {
     const sl_program &program = *memory->program;
     const sl_wire &input = program.wires[program.input];
     static_cast<Extra *>(memory->extra)
-        ->plan->kernels_->transpose(sl_place(memory, program.input), reinterpret_cast<const uint8_t *>(frame), input.channels,
+        ->plan->kernels_->transpose(sl_place(memory, program.input), static_cast<const uint8_t *>(frame), input.channels,
                                     input.positions);
 }
 
@@ -256,7 +256,7 @@ sl_status Plan::run(const sl_program &program, void *state, void *arena, Memory 
 
 sl_status Plan::go_on(const sl_program &program, void *state, void *arena, Memory &memory, uint32_t steps) const {
     Extra extra{this, &memory};
-    return sl_continue_with(&backend(), &program, state, arena, &extra, steps, nullptr, nullptr);
+    return sl_run_with(&backend(), &program, state, arena, &extra, nullptr, steps, nullptr, nullptr);
 }
 
 sl_status Plan::step_events(const sl_program &program, void *state, void *arena, Memory &memory, const sl_event *events,

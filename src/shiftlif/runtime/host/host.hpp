@@ -119,7 +119,7 @@ class Plan {
     std::vector<Entry> entries_;  // per operation
     size_t copy_ = 0, currents_ = 0;
     bool frame_stays_ = false;  // what is computed at every step may read the frame
-    friend void enter(const sl_memory *, const int8_t *);
+    friend void enter(const sl_memory *, const void *);
     friend void execute(const sl_memory *, const sl_operation *);
     friend void follow(const sl_memory *, const sl_operation *, const int32_t *, uint32_t, uint32_t, uint32_t);
 };
@@ -131,7 +131,7 @@ struct Extra {
 };
 
 // The frame [channels][positions] onto its wire [positions][channels].
-void enter(const sl_memory *memory, const int8_t *frame);
+void enter(const sl_memory *memory, const void *frame);
 // One operation: what `sl_execute` does, faster.
 void execute(const sl_memory *memory, const sl_operation *op);
 // What is behind a synapse, for the currents of positions from..from + count: the neuron, the read-out, or the wire.

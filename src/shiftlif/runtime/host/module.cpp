@@ -13,11 +13,10 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
-#include <system_error>
-#include <thread>
 #include <vector>
 
 #include "host.hpp"
+#include "share.hpp"
 #include "tables.hpp"
 
 namespace nb = nanobind;
@@ -26,6 +25,7 @@ using namespace nb::literals;
 namespace {
 
 using shiftlif::require;
+using shiftlif::share;
 using Frames = nb::ndarray<const int8_t, nb::c_contig, nb::device::cpu>;
 using States = nb::ndarray<uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Events = nb::ndarray<const uint32_t, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;  // index and count
@@ -295,32 +295,6 @@ class Program {
             for (size_t b = from; b < to; b += most)
                 some(lease, x, states + b * program_.state_size, b, std::min(most, to - b), batch, frame, steps, sequence, tapes);
         });
-    }
-
-    // Samples are handed out a few at a time, so that a slow thread does not hold up the others.
-    template <class Work> static void share(size_t batch, uint32_t threads, Work work) {
-        const size_t workers = std::min<size_t>(std::max<uint32_t>(threads, 1), batch);
-        if (workers <= 1) return work(0, batch);
-        const size_t piece = std::max<size_t>(1, batch / (workers * 4));
-        std::atomic<size_t> next{0};
-        std::mutex failed;
-        std::exception_ptr failure;
-        const auto loop = [&] {
-            try {
-                for (size_t at; (at = next.fetch_add(piece)) < batch;) work(at, std::min(batch, at + piece));
-            } catch (...) {
-                std::lock_guard<std::mutex> lock(failed);
-                failure = std::current_exception();
-            }
-        };
-        std::vector<std::thread> pool;
-        try {
-            for (size_t i = 1; i < workers; i++) pool.emplace_back(loop);
-        } catch (const std::system_error &) {  // no more threads to be had: those that there are do the work
-        }
-        loop();
-        for (auto &thread : pool) thread.join();
-        if (failure) std::rethrow_exception(failure);
     }
 
     std::vector<Tape> tapes_of(const nb::object &record, uint32_t steps, size_t batch) {
