@@ -3,12 +3,14 @@
 import json
 
 import numpy as np
+import pytest
 from typer.testing import CliRunner
 
 from shiftlif.cli.app import app
-from shiftlif.data.events import read_events
+from shiftlif.data.events import Binning, event_frames, event_lists, read_events, read_spikes
 from shiftlif.program import load, run_events
 from tests.data.events import layouts
+from tests.data.events.spikes import both
 from tests.data.events.test_folder import recorded, rows
 
 
@@ -52,3 +54,28 @@ def test_a_program_of_other_samples_refuses_a_recording(tmp_path):
     result = CliRunner().invoke(app, ["run", str(tmp_path / "p.safetensors"), str(recording)])
     assert result.exit_code == 2
     assert "takes samples of the front end none" in " ".join(result.output.split())
+
+
+def test_spikes_train_compile_run_and_become_c(tmp_path):
+    pytest.importorskip("h5py")
+    folder, out = tmp_path / "shd", tmp_path / "run"
+    folder.mkdir()
+    both(folder)
+    settings = ("--set", "events.limit=1", "--set", "events.block=10", "--steps", 3, "--width", 16)
+    call("train", folder, "--out", out, "--epochs", 12, "--lr", 0.02, "--quiet", *settings)
+    call("compile", out)
+    program = load(out / "program.safetensors")
+    assert (program.input_shape, program.steps) == ((1, 1, 70), 3)
+    assert (program.input.low, program.input.high) == (0, 1)
+    answers = json.loads(call("run", out / "program.safetensors", folder / "shd_test.h5", "--json"))
+    labels = read_spikes(folder / "shd_test.h5").labels
+    assert len(answers) == len(labels) == 9
+    assert np.mean([answer["index"] == label for answer, label in zip(answers, labels, strict=True)]) > 0.5
+
+    binning = Binning.of({k: v for k, v in program.metadata["front_end"].items() if k != "name"})
+    spoken = read_spikes(folder / "shd_test.h5").recordings[0]
+    stream = [run_events(program, event_lists(spoken, binning)).logits[0].tolist()]
+    stream.append(program.run(event_frames(spoken, binning)[:, None]).logits[0].tolist())
+    assert stream[0] == stream[1]
+    call("export", "c", out, "--out", tmp_path / "c", "--name", "shd")
+    assert "shd_step_events" in (tmp_path / "c" / "shd_model.h").read_text()

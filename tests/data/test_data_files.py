@@ -188,7 +188,7 @@ def test_a_front_end_is_applied_to_all_parts_and_recorded(tmp_path):
 
 def test_a_path_that_is_no_data_is_refused(tmp_path):
     (tmp_path / "a.txt").write_text("")
-    with pytest.raises(DataError, match=r"a\.txt: is not an \.npz file or a folder"):
+    with pytest.raises(DataError, match=r"a\.txt: is not an \.npz or \.h5 file or a folder"):
         load(tmp_path / "a.txt")
     with pytest.raises(DataError, match="there is no such file or folder"):
         load(tmp_path / "gone")

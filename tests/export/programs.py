@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from shiftlif.alphabet import PowerOfTwo
@@ -59,6 +61,14 @@ def edge_program(axes: int, steps: int, *, temporal: bool = False, bits: int = 8
         1.0,
         {"temporal": temporal, "dataset": "hostile */ title\nsecond line"},
     )
+
+
+def counting_program(axes: int, limit: int, *, temporal: bool = True) -> IntegerProgram:
+    """`edge_program` with frames of counts up to a limit, T = 3."""
+    plain = edge_program(axes, 3, temporal=temporal)
+    operations = (replace(plain.operations[0], low=0, high=limit), *plain.operations[1:])
+    quantizer = InputQuantizer.counts(plain.input_shape[0], limit)
+    return replace(plain, operations=tuple(with_proven_widths(operations, 8)), quantizer=quantizer)
 
 
 def dense_program(bits: int, inputs: int = 300) -> IntegerProgram:

@@ -12,7 +12,7 @@ import numpy as np
 
 from shiftlif.export import export_c
 from shiftlif.program import Accumulate, Input, InputQuantizer, IntegerProgram
-from tests.export.programs import dense_program, edge_program
+from tests.export.programs import counting_program, dense_program, edge_program
 from tests.export.toolchain import WARNINGS, run
 from tests.program.examples import neuron, tiny
 from tests.program.strategies import random_program
@@ -34,7 +34,16 @@ def programs() -> list[IntegerProgram]:
     """Every operation and layout: convolutions of both kinds, groups, pools, dense layers, T = 1 and more."""
     seeds = (5, 10, 12, 13, 22, 37)
     packed = [edge_program(1, 1, bits=4), dense_program(4, inputs=20)]
-    return [direct(), tiny(), flattened("both"), edge_program(1, 1), *packed, *map(random_program, seeds)]
+    counts = [counting_program(1, 3), counting_program(2, 127)]
+    return [
+        direct(),
+        tiny(),
+        flattened("both"),
+        edge_program(1, 1),
+        *packed,
+        *map(random_program, seeds),
+        *counts,
+    ]
 
 
 def build_harness(folder: Path, runtime: Path = RUNTIME) -> tuple[Path, Path]:
@@ -46,7 +55,7 @@ def build_harness(folder: Path, runtime: Path = RUNTIME) -> tuple[Path, Path]:
         names.append(f"base{i}")
         export_c(program, folder / names[-1], name=names[-1], samples=1)
         tables.append(folder / names[-1] / f"{names[-1]}_model.c")
-        for flags in (0, 3, 7, 8 + 3, 16 + 4):
+        for flags in (0, 3, 7, 8 + 3, 16 + 4, 32 + 24 + 4, 64 + 24, 64 + 32 + 16):
             (corpus / f"{i}-{flags}").write_bytes(bytes([i, flags, i + flags]))
     list_of_bases = folder / "bases.c"
     list_of_bases.write_text(

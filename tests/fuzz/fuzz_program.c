@@ -3,7 +3,8 @@
  * the sanitizers. Arrays are as long as the edited fields say: that much a validator of const data has to believe.
  *
  * byte 0: which program. byte 1: bit 0 repairs what follows from other fields, bit 1 lays out the memory anew, bit 2
- * takes sl_step instead of sl_run, bits 3 and 4 are the steps - 1. byte 2: seed of frames and memory. Then edits. */
+ * takes sl_step instead of sl_run, bits 3 and 4 are the steps - 1, bit 5 goes on with sl_continue after the first call,
+ * bit 6 takes sl_step_events where the frame counts events. byte 2: seed of frames and memory. Then edits. */
 #include "editable.h"
 
 extern const sl_program *const fuzz_bases[];
@@ -37,7 +38,8 @@ static const field of_program[] = {F(sl_program, abi), F(sl_program, wire_count)
                                    F(sl_program, input), F(sl_program, classes), F(sl_program, state_size),
                                    F(sl_program, arena_size), F(sl_program, scratch), F(sl_program, scores),
                                    F(sl_program, steps), F(sl_program, max_steps)};
-static const field of_wire[] = {F(sl_wire, offset), F(sl_wire, positions), F(sl_wire, channels), F(sl_wire, bytes)};
+static const field of_wire[] = {F(sl_wire, offset), F(sl_wire, positions), F(sl_wire, channels), F(sl_wire, bytes),
+                                F(sl_wire, limit)};
 static const field of_operation[] = {F(sl_operation, kind), F(sl_operation, is_static), F(sl_operation, shift),
                                      F(sl_operation, other_shift), F(sl_operation, source), F(sl_operation, other),
                                      F(sl_operation, target)};
@@ -57,7 +59,7 @@ static const field of_window[] = {PAIR(sl_window, extent), PAIR(sl_window, outpu
 
 typedef struct model {
     editable of;
-    void *kept[MOST * 6u + 4u]; /* to be freed */
+    void *kept[MOST * 6u + 8u]; /* to be freed */
     unsigned kept_count;
     int small; /* every array is as long as it has to be */
 } model;
@@ -230,6 +232,26 @@ void fuzz_repair(sl_program *program, sl_wire *wires, sl_operation *operations, 
 void fuzz_lay_out(sl_program *program, sl_wire *wires, sl_operation *operations, unsigned limit);
 uint64_t fuzz_work(const sl_program *program);
 
+/* A step with events anywhere in the frame; one of them may be none. */
+static sl_status step_events(model *m, void *state, void *arena, size_t frame_size, uint32_t *seed) {
+    const sl_program *p = &m->of.program;
+    const uint32_t limit = p->wires[p->input].limit;
+    const size_t count = noise(seed) & 31u;
+    sl_event *events = keep(m, count * sizeof *events);
+    int wrong = limit == 0u;
+    sl_status status;
+    size_t i;
+    for (i = 0; i < count; i++) {
+        const uint32_t odd = noise(seed) & 255u;
+        events[i].index = odd == 0u ? (uint32_t)frame_size + (noise(seed) & 3u) : noise(seed) % (uint32_t)frame_size;
+        events[i].count = odd == 1u ? limit + 1u + noise(seed) : noise(seed) % (limit + 1u);
+        wrong |= odd < 2u;
+    }
+    status = sl_step_events(p, state, arena, events, count);
+    REQUIRE(status == SL_E_STEPS || wrong == (status == SL_E_EVENT));
+    return status == SL_E_EVENT ? sl_step_events(p, state, arena, NULL, 0) : status;
+}
+
 static void run(model *m, unsigned flags, uint32_t seed) {
     const sl_program *p = &m->of.program;
     const sl_wire *input = &p->wires[p->input];
@@ -244,14 +266,21 @@ static void run(model *m, unsigned flags, uint32_t seed) {
         arena[i] = (uint8_t)noise(&seed); /* a program that reads what nobody wrote reads anything */
     }
     REQUIRE(sl_step(p, state, arena, NULL) == SL_E_NULL && sl_reset(p, state, p->state_size - 1u) == SL_E_BUFFER);
-    REQUIRE(sl_reset(p, state, p->state_size) == SL_OK);
+    REQUIRE(sl_reset(p, state, p->state_size) == SL_OK && sl_continue(p, state, arena, 1, NULL, NULL) == SL_E_STATE);
     for (t = 0; t < steps && status == SL_OK; t++) {
         const int single = (flags & 4u) != 0u;
         for (i = 0; i < frame_size; i++) {
             frame[i] = (noise(&seed) & 3u) == 0u ? (int8_t)noise(&seed) : 0;
         }
-        status = single ? sl_step(p, state, arena, frame) : sl_run(p, state, arena, frame, steps, NULL, NULL);
-        t = single ? t : steps;
+        if ((flags & 32u) != 0u && t != 0u) {
+            status = sl_continue(p, state, arena, steps - t, NULL, NULL);
+            t = steps;
+        } else if ((flags & 64u) != 0u && input->limit != 0u) {
+            status = step_events(m, state, arena, frame_size, &seed);
+        } else {
+            status = single ? sl_step(p, state, arena, frame) : sl_run(p, state, arena, frame, steps, NULL, NULL);
+            t = single ? t : steps;
+        }
     }
     REQUIRE(status == SL_OK ? sl_steps_made(state) == steps : status == SL_E_STEPS && steps > p->max_steps);
     REQUIRE(sl_classify(p, state) < p->classes && sl_scores(p, state) != NULL);

@@ -64,7 +64,7 @@ void fuzz_repair(sl_program *program, sl_wire *wires, sl_operation *operations, 
     for (i = 0; i < program->operation_count && i < limit; i++) {
         sl_operation *op = &operations[i];
         const sl_wire *from = &wires[op->source % limit];
-        sl_wire to = {0, from->positions, from->channels, 0};
+        sl_wire to = {0, from->positions, from->channels, 0, 0};
         /* The tables are the harness's own and may be written. */
         if (op->synapse != NULL && op->kind == SL_SYNAPSE) {
             synapse((sl_synapse *)op->synapse, from);

@@ -46,6 +46,8 @@ FAULTS = {
         "<= p->state_size + 8u",
         "AddressSanitizer",
     ),
+    "events behind the frame": ("counts.c", "index >= size", "index > size", "deadly signal"),
+    "events that are not looked at": ("counts.c", "return 0;", "continue;", "AddressSanitizer"),
     "packed rows walked as if they were not": (
         "internal.h",
         "SL_PACKED(synapse) ? 1u : 2u",

@@ -8,18 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from shiftlif.data.events import EVENT, events_of
+from shiftlif.data.events import EVENT
 from shiftlif.errors import ProgramError
 from shiftlif.program import (
-    Accumulate,
     Conv,
-    Flatten,
     Input,
     InputQuantizer,
-    IntegerProgram,
     Linear,
     MaxPool,
-    Neuron,
     event_adds,
     frame_of,
     load,
@@ -27,43 +23,12 @@ from shiftlif.program import (
     run_events,
     save,
     step_events,
-    with_proven_widths,
 )
 from shiftlif.program.events import event_current
 from shiftlif.runtime import lower, unavailable
 from tests.data.events.layouts import evt3
+from tests.program.events import counting, listed, random_counts, small
 from tests.program.strategies import random_program, seeds
-
-
-def counting(seed, limit):
-    """A random program whose Input holds counts up to a limit."""
-    program = random_program(seed)
-    operations = (replace(program.operations[0], low=0, high=limit), *program.operations[1:])
-    return IntegerProgram(
-        with_proven_widths(operations, program.max_steps),
-        InputQuantizer.counts(program.input_shape[0], limit),
-        program.steps,
-        program.max_steps,
-        program.classes,
-    )
-
-
-def listed(program, frames):
-    """Lists of the events that frames ``[T, *input_shape]`` count, shuffled."""
-    shape = program.input_shape
-    rng = np.random.default_rng(0)
-    if len(shape) == 1:  # a channel is a column
-        events = events_of(frames.reshape(len(frames), 1, 1, *shape))
-    else:
-        events = events_of(frames.reshape(len(frames), shape[0], -1, shape[-1]))
-    return [rng.permutation(each) for each in events]
-
-
-def random_counts(program, seed, steps=3):
-    rng = np.random.default_rng(seed)
-    shape = (steps, *program.input_shape)
-    high = program.input.high
-    return (rng.integers(0, high, shape, endpoint=True) * (rng.random(shape) < rng.random())).astype(np.int8)
 
 
 @settings(max_examples=40, deadline=None)
@@ -103,30 +68,6 @@ def test_every_event_adds_each_weight_that_it_meets_once():
     conv = Conv("conv", "input", weight, (1,), (1,), (1,))
     assert event_current(conv, (1, 4), np.array([0])).tolist() == [[[10, 1, 0, 0]]]
     assert event_current(conv, (1, 4), np.array([2, 2])).tolist() == [[[0, 200, 20, 2]]]
-
-
-def small(limit):
-    rng = np.random.default_rng(0)
-    neuron = Neuron(
-        "neuron",
-        "conv",
-        leak_shift=1,
-        current_shift=0,
-        bias=np.zeros(4, np.int32),
-        thresholds=np.full((4, 1), 50, np.int32),
-        resets=np.full((4, 2), (0, 50), np.int32),
-        letters=np.array([0, 1], np.int32),
-    )
-    operations = (
-        Input("input", (2, 5, 6), 0, limit),
-        Conv("conv", "input", rng.integers(-99, 99, (4, 2, 3, 3)).astype(np.int8), (1, 1), (1, 1), (1, 1)),
-        neuron,
-        Flatten("flatten", "neuron"),
-        Linear("scores", "flatten", rng.integers(-99, 99, (3, 120)).astype(np.int8)),
-        Accumulate("output", "scores", 0, np.zeros(3, np.int32)),
-    )
-    operations = with_proven_widths(operations, 100)
-    return IntegerProgram(operations, InputQuantizer.counts(2, limit), 4, 100, ("a", "b", "c"))
 
 
 def events(*rows):

@@ -196,16 +196,23 @@ def test_latency_is_what_the_clock_says():
     assert one.busy == 14.0
 
 
-def test_steps_without_an_early_rule_are_one_call():
+def test_steps_without_an_early_rule_are_one_call_and_with_one_the_window_is_shown_once():
     calls = []
 
     class Counted(InterpretedStream):
-        def step(self, frame, steps=1):
-            calls.append(steps)
-            return super().step(frame, steps)
+        def step(self, frame, steps=1, *, keep=False):
+            calls.append(("step", steps, keep))
+            return super().step(frame, steps, keep=keep)
+
+        def again(self, steps=1):
+            calls.append(("again", steps))
+            result = super().again(steps)
+            calls.pop()  # how the interpreter does it
+            return result
 
     program = two_classes()
-    for rule, expected in ((None, [4]), (EarlyRule(1.0), [1, 1, 1, 1])):
+    shown = [("step", 1, True), ("again", 1), ("again", 1), ("again", 1)]
+    for rule, expected in ((None, [("step", 4, False)]), (EarlyRule(1.0), shown)):
         calls.clear()
         prepare = frame_of(program, 1)
         Classifier(program, lambda: Counted(program), prepare, Windows(1, 1, 1), rule).push(

@@ -53,6 +53,7 @@ OF_PROGRAM = {
     "wire off its alignment": ("widen(), w[1].offset += 2u", INVALID),
     "wire in the scratch": ("w[1].offset = p.scratch", INVALID),
     "wire that wraps": ("w[1].offset = 0xFFFFFFFCu", INVALID),
+    "counts beyond an int8": ("w[p.input].limit = 128u", INVALID),
     "frame of two bytes": ("widen(), w[p.input].bytes = 2u, w[p.input].offset = 0x1000u", INVALID),
     "no read-out at the end": ("p.operation_count -= 1u", INVALID),
     "read-out that is not the last": (

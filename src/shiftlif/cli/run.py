@@ -88,7 +88,7 @@ def run(
     to the length of training, and it goes through the program's front end.
 
     A recording of an event camera (.aedat, .aedat4, .bin, .dat, .raw, or .npy of a structured array) is one
-    sample: it becomes frames as those of training did.
+    sample: it becomes frames as those of training did. Spikes in HDF5 (.h5) are a sample for every recording.
 
     With --stream, rows of CSV (one time step per line) or audio are looked at window by window as they
     arrive, and every decision is shown at once: class, softmax probability of the class scores, latency.

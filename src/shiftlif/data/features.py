@@ -144,21 +144,34 @@ def sum_frames(x: Array, frames: int) -> Float32:
 
 
 def counted_events(
-    x: Array, frames: int, by: str, window_us: int, block: int, limit: int, height: int, width: int
+    x: Array,
+    frames: int,
+    by: str,
+    window_us: int,
+    block: int,
+    limit: int,
+    height: int,
+    width: int,
+    polarities: int = 2,
 ) -> Float32:
-    """Frames of event counts ``[N, frames, 2, height / block, width / block]`` as they are: recordings become counts
-    where they are read (`shiftlif.data.events.event_frames`, which the parameters belong to).
+    """Frames of event counts ``[N, frames, polarities, height / block, width / block]`` as they are: recordings become
+    counts where they are read (`shiftlif.data.events.event_frames`, which the parameters belong to).
 
     Raises:
         DataError: when the samples have another shape or hold anything but whole numbers from 0 to ``limit``.
     """
-    shape = (frames, 2, height // block, width // block)
+    shape = (frames, polarities, blocks(height, block), width // block)
     if x.shape[1:] != shape or (x.size and (x.min() < 0 or x.max() > limit or np.any(x != np.floor(x)))):
         raise DataError(
             f"event_frames: samples have shape {x.shape} and values from {x.min(initial=0)} to {x.max(initial=0)}, "
             f"expected [N, {', '.join(map(str, shape))}] of counts from 0 to {limit}"
         )
     return as_float32(x)
+
+
+def blocks(height: int, block: int) -> int:
+    """Rows that a sensor of so many rows has in blocks: one row stays one."""
+    return 1 if height == 1 else height // block
 
 
 def _window_and_hop(sample_rate: int, window_ms: float, hop_ms: float) -> tuple[int, int]:

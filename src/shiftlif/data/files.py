@@ -1,4 +1,4 @@
-"""The user's own data, from an ``.npz`` file or a folder of class folders."""
+"""The user's own data, from an ``.npz`` file, a folder of class folders, or spikes in HDF5."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from shiftlif.data.events import Binning
 from shiftlif.data.folder import holds_clips, holds_recordings, read_folder_set
 from shiftlif.data.npz import read_npz_set
 from shiftlif.data.raw import build
+from shiftlif.data.spikes import holds_spikes, read_spike_set
 from shiftlif.errors import DataError
 
 
@@ -25,7 +26,8 @@ def load_path(
     audio_channels: str = "mix",
     events: Mapping[str, Any] | None = None,
 ) -> Dataset:
-    """A data set from an ``.npz`` file (see ``read_npz_set``) or a folder (see ``read_folder_set``).
+    """A data set from an ``.npz`` file (see ``read_npz_set``), a folder (see ``read_folder_set``), or spikes in HDF5,
+    one file or a folder with a training and a test file (see ``read_spike_set``).
 
     Args:
         path: the file or folder.
@@ -36,21 +38,25 @@ def load_path(
             when ``frames`` is given, else ``none``.
         length: for folders of WAV files, see ``read_folder_set``.
         audio_channels: likewise.
-        events: for folders of recordings of an event camera: how they become frames, fields of
+        events: for folders of recordings of an event camera, and for spikes: how they become frames, fields of
             `shiftlif.data.events.Binning`.
 
     Raises:
         DataError: when the path or what it holds has another form.
     """
     path = Path(path).expanduser()
+    if path.exists() and holds_spikes(path):
+        if front_end is not None or length is not None:
+            raise DataError(f"{path}: spikes become counts and take no front end or length; leave them out")
+        raw = read_spike_set(path, _binning(frames, events))
+        return build(raw, raw.front_end or {}, val_fraction, split_seed)
     if path.is_dir() and (events or holds_recordings(path)):
-        settings = {**({} if frames is None else {"frames": frames}), **(events or {})}
-        raw = read_folder_set(path, length, audio_channels, Binning.of(settings))
+        raw = read_folder_set(path, length, audio_channels, _binning(frames, events))
         if front_end is not None or raw.front_end is None:
             raise DataError(f"{path}: recordings of events become counts and take no front end; leave it out")
         return build(raw, raw.front_end, val_fraction, split_seed)
     if events:
-        raise DataError(f"{path}: settings of events apply to folders of recordings; leave them out")
+        raise DataError(f"{path}: settings of events apply to recordings of events; leave them out")
     if path.is_dir():
         raw = read_folder_set(path, length, audio_channels)
         usual = "log_mel" if holds_clips(path) and audio_channels == "mix" else "none"
@@ -61,11 +67,19 @@ def load_path(
             )
         raw, usual = read_npz_set(path), "none"
     else:
-        what = "is not an .npz file or a folder" if path.exists() else "there is no such file or folder"
-        raise DataError(f"{path}: {what}; expected an .npz file with x and y, or a folder of class folders")
+        what = (
+            "is not an .npz or .h5 file or a folder" if path.exists() else "there is no such file or folder"
+        )
+        raise DataError(
+            f"{path}: {what}; expected an .npz file with x and y, spikes in HDF5, or a folder of class folders"
+        )
     return build(
         raw, choose_front_end(raw.name, raw.temporal, usual, frames, front_end), val_fraction, split_seed
     )
+
+
+def _binning(frames: int | None, events: Mapping[str, Any] | None) -> Binning:
+    return Binning.of({**({} if frames is None else {"frames": frames}), **(events or {})})
 
 
 def choose_front_end(

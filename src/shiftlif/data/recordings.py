@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 from shiftlif.data.checks import check_finite
 from shiftlif.data.csv_table import Source
-from shiftlif.data.events import Binning, event_frames, holds_events, read_events
+from shiftlif.data.events import Binning, binned_spikes, event_frames, holds_events, read_events
 from shiftlif.data.features import samples_in_frames
 from shiftlif.data.front_ends import EVENT_FRAMES, FRONT_ENDS, apply_front_end, resolve_front_end
 from shiftlif.data.samples import read_one_array, read_samples
+from shiftlif.data.spikes import is_spike_file, one_row
 from shiftlif.data.wav import fit_length, read_wav
 from shiftlif.errors import DataError
 
@@ -34,7 +35,7 @@ def read_recordings(
       the samples have one; it gets zeros at the end, or loses its end (with a warning), to give samples of
       the shape.
     - A recording of an event camera, in any form of ``shiftlif.data.events.read_events``: one sample, where the
-      front end is ``event_frames``.
+      front end is ``event_frames``; of spikes in HDF5 every recording of the file.
     - Where the front end keeps the shape: every form of ``read_samples``.
     - Else ``.npy`` and ``.npz``: raw samples ``[N, ...]``, or one without the first axis.
 
@@ -78,8 +79,11 @@ def is_wav(source: Source) -> bool:
 
 
 def is_recording(source: Source) -> bool:
-    """True for the path of a recording of an event camera: by its ending, or a ``.npy`` file of a structured array."""
-    return isinstance(source, str | Path) and holds_events(Path(source).expanduser())
+    """True for the path of recordings of events or spikes: by its ending, or a ``.npy`` file of a structured array."""
+    if not isinstance(source, str | Path):
+        return False
+    path = Path(source).expanduser()
+    return holds_events(path) or is_spike_file(path)
 
 
 def looks_raw(source: Source, front_end: str | Mapping[str, Any], sample_shape: Sequence[int]) -> bool:
@@ -97,12 +101,15 @@ def looks_raw(source: Source, front_end: str | Mapping[str, Any], sample_shape: 
 
 def _counts(path: Path, description: Mapping[str, Any]) -> Array:
     if description["name"] != EVENT_FRAMES:
+        what = "holds spikes" if is_spike_file(path) else "is a recording of an event camera"
         raise DataError(
-            f"{path}: is a recording of an event camera, but the program takes samples of the front end "
-            f"{description['name']}; train on a folder of recordings"
+            f"{path}: {what}, but the program takes samples of the front end {description['name']}; train on "
+            "recordings"
         )
-    settings = {key: value for key, value in description.items() if key != "name"}
-    return event_frames(read_events(path), Binning.of(settings))[None]
+    binning = Binning.of({key: value for key, value in description.items() if key != "name"})
+    if is_spike_file(path):
+        return binned_spikes(path, one_row(path, binning))[0]
+    return event_frames(read_events(path), binning)[None]
 
 
 def _is_array_file(source: Source) -> bool:

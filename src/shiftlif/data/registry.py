@@ -177,7 +177,7 @@ def load(
     """Load a known set by name, or the user's own from a path.
 
     Args:
-        name: one of ``names()``, or an ``.npz`` file or a folder (see ``load_path``).
+        name: one of ``names()``, or an ``.npz`` file, spikes in HDF5 or a folder (see ``load_path``).
         frames: for event frames only: frames per sample, made by summing neighbouring time bins.
         val_fraction: share of the training part that becomes validation, see ``split_validation``.
         split_seed: seed of that split, independent of any training seed.
@@ -186,7 +186,7 @@ def load(
         audio_channels: likewise.
         protocol: how the set is divided, see ``shiftlif.data.official.protocols``; other sets than the official ones
             have ``"ours"`` only.
-        events: for folders of recordings of an event camera, see ``load_path``.
+        events: for recordings of an event camera and spikes, see ``load_path``.
 
     Raises:
         DataError: when the name is unknown, the file is missing or altered, what it holds is unusable, or the set has
@@ -214,7 +214,7 @@ def load(
             events=events,
         )
     if events:
-        raise DataError(f"data set {name}: settings of events apply to folders of recordings; leave them out")
+        raise DataError(f"data set {name}: settings of events apply to recordings of events; leave them out")
     if length is not None:
         raise DataError(f"data set {name}: length applies to folders of WAV files; leave it out")
     if str(name) in OFFICIAL:

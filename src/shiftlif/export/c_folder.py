@@ -165,7 +165,8 @@ def _contents(
     program: IntegerProgram, plan: Plan, name: str, frames: npt.NDArray[np.int8], sequence: bool
 ) -> dict[str, str]:
     golden = record_for_c(program, plan, frames)
-    runtime = [*RUNTIME, *(["pool.c"] if any(s.kind in (SUM_POOL, MAX_POOL) for s in plan.steps) else [])]
+    pools, counts = any(s.kind in (SUM_POOL, MAX_POOL) for s in plan.steps), plan.wires[0].limit > 0
+    runtime = [*RUNTIME, *(["pool.c"] if pools else []), *(["counts.c"] if counts else [])]
     shape = program.input_shape
     quantizer, dataset = program.quantizer, program.metadata.get("dataset")
     sources = [file for file in runtime if file.endswith(".c")]
@@ -205,6 +206,17 @@ def _contents(
         "low": quantizer.low,
         "high": quantizer.high,
         "sources": ", ".join(sources),
+        "limit": plan.wires[0].limit,
+    }
+    early = not sequence and plan.time_steps > 1
+    parts = {
+        "events_model.h": counts,
+        "events_model.c": counts,
+        "events_README.md": counts,
+        "early_README.md": early,
+    }
+    facts |= {
+        part.replace(".", "_"): _filled(part, facts) if wanted else "" for part, wanted in parts.items()
     }
     made = {
         f"{name}_model.h": _filled("model.h", facts),

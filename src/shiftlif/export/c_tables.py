@@ -111,8 +111,8 @@ def tables(plan: Plan) -> str:
             _structure(kind, name, table) for kind in FIELDS if (table := getattr(step, kind)) is not None
         ]
     wires = "\n".join(
-        f"    {{.offset = {w.offset}u, .positions = {w.positions}u, .channels = {w.channels}u, .bytes = {w.bytes}u}}, "
-        f"/* {w.name} */"
+        f"    {{.offset = {w.offset}u, .positions = {w.positions}u, .channels = {w.channels}u, .bytes = {w.bytes}u"
+        f"{f', .limit = {w.limit}u' if w.limit else ''}}}, /* {w.name} */"
         for w in plan.wires
     )
     operations = "\n".join(_operation(name, step) for name, step in zip(names, plan.steps, strict=True))

@@ -27,21 +27,30 @@ Events = npt.NDArray[Any]
 Int64 = npt.NDArray[np.int64]
 
 
-def addresses_of(program: IntegerProgram, events: Events) -> Int64:
-    """Where each event is in a frame (C order), int64 ``[E]``; those beyond the Input's ``high`` at one place left out.
+def count_limit(program: IntegerProgram) -> int:
+    """The largest count of a place where the program's frames are counts of events as they are; else 0."""
+    quantizer = program.quantizer
+    plain = not (
+        quantizer.low or quantizer.exponent or np.any(quantizer.offset) or np.any(quantizer.scale != 1)
+    )
+    return program.input.high if plain else 0
+
+
+def indices_of(program: IntegerProgram, events: Events) -> Int64:
+    """Where each event is in a frame (C order), int64 ``[E]``, in the order of the list.
 
     Raises:
         ProgramError: when the array has other columns, an event lies outside the frame, or the Input holds no counts.
     """
-    shape, high = program.input_shape, program.input.high
+    shape = program.input_shape
     names = events.dtype.names if isinstance(events, np.ndarray) else None
     if not names or events.ndim != 1 or not {"x", "y", "p"}.issubset(names):
         was = f"{events.dtype} {events.shape}" if isinstance(events, np.ndarray) else type(events).__name__
         raise ProgramError(f"events: are {was}, expected a structured array [E] with the columns x, y and p")
-    quantizer = program.quantizer
-    if quantizer.low or quantizer.exponent or np.any(quantizer.offset) or np.any(quantizer.scale != 1):
+    if not count_limit(program):
+        quantizer = program.quantizer
         raise ProgramError(
-            f"events: the quantizer makes integers from {quantizer.low} to {high} (exponent "
+            f"events: the quantizer makes integers from {quantizer.low} to {program.input.high} (exponent "
             f"{quantizer.exponent}), expected counts as they are; train on a folder of recordings, or use "
             "InputQuantizer.counts"
         )
@@ -54,13 +63,19 @@ def addresses_of(program: IntegerProgram, events: Events) -> Int64:
                 f"events: event {first} (counted from 0) has {name} = {int(values[first])}, expected 0 to {size - 1}; "
                 f"bring them to the frame of {shape} as in training"
             )
-    addresses = np.sort(np.ravel_multi_index(index, shape))
+    indices: Int64 = np.ravel_multi_index(index, shape).astype(np.int64, copy=False)
+    return indices
+
+
+def addresses_of(program: IntegerProgram, events: Events) -> Int64:
+    """`indices_of` in ascending order; those beyond the Input's ``high`` at one place are left out."""
+    addresses = np.sort(indices_of(program, events))
     starts = np.searchsorted(addresses, addresses)  # of the events at the same place
-    return addresses[np.arange(len(addresses)) - starts < high]
+    return addresses[np.arange(len(addresses)) - starts < program.input.high]
 
 
 def frame_of(program: IntegerProgram, events: Events) -> npt.NDArray[np.int8]:
-    """The frame that counts a list's events, int8 ``[1, *input_shape]``; errors as `addresses_of`."""
+    """The frame that counts a list's events, int8 ``[1, *input_shape]``; errors as `indices_of`."""
     size = int(np.prod(program.input_shape))
     counts = np.bincount(addresses_of(program, events), minlength=size)
     return counts.astype(np.int8).reshape(1, *program.input_shape)
@@ -115,7 +130,7 @@ def step_events(
         The read-out so far, int32 ``[1, classes]``, and the state for the next call.
 
     Raises:
-        ProgramError: as `addresses_of`, for a state that does not fit, or beyond ``max_steps``.
+        ProgramError: as `indices_of`, for a state that does not fit, or beyond ``max_steps``.
     """
     state = initial_state(program, 1) if state is None else state
     check_state(program, state, 1, 1)

@@ -43,7 +43,9 @@ def narrow_units(
         integers = torch.floor(rows / unit.unsqueeze(1) + 0.5).clamp(-largest_weight, largest_weight)
         shifted = torch.floor(bias.double() / unit + 0.5)
         up, down = integers.clamp(min=0).sum(1), integers.clamp(max=0).sum(1)
-        inflow = torch.maximum((up * high + down * low + shifted).abs(), (up * low + down * high + shifted).abs())
+        inflow = torch.maximum(
+            (up * high + down * low + shifted).abs(), (up * low + down * high + shifted).abs()
+        )
         over = inflow * 2**leak_shift / LIMIT16
         if bool((over <= 1).all()):
             return unit.to(delta.dtype)

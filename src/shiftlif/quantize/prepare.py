@@ -190,9 +190,7 @@ def _narrow(synapse: QuantizedSynapse, wire: _Wire, leak_shift: int, coarsest: f
         synapse.delta.copy_(units)
 
 
-def _neuron(
-    path: str, neuron: SpikingNeuron, wire: _Wire, *, narrow: bool
-) -> tuple[IntegerNeuron, _Wire]:
+def _neuron(path: str, neuron: SpikingNeuron, wire: _Wire, *, narrow: bool) -> tuple[IntegerNeuron, _Wire]:
     if wire.synapse is None or wire.bias is None:
         raise CompileError(f"layer {path} has no weights before it; put a Linear or Conv layer before it")
     leak_shift = _leak_shift(path, neuron.tau)
@@ -240,9 +238,7 @@ def _neuron(
         wide=bound >= EXACT_FLOAT32,
     )
     sent = alphabet.integer_levels
-    return prepared, _Wire(
-        2.0**-alphabet.fraction_bits, min(int(sent.min()), 0), int(abs(sent).max())
-    )
+    return prepared, _Wire(2.0**-alphabet.fraction_bits, min(int(sent.min()), 0), int(abs(sent).max()))
 
 
 def _residual(path: str, layer: Residual, wire: _Wire, bits: tuple[int, int]) -> tuple[Residual, _Wire]:

@@ -76,10 +76,13 @@ class Watch:
 
     def sure(self, readout: Int32, step: int) -> bool:
         """Whether the read-out ``[classes]`` after ``step`` steps (counted from 1) ends the inference."""
-        rule, best = self._rule, int(readout.argmax())
+        rule = self._rule
         if rule.confidence is None:
             return False
-        if probabilities(readout, self._unit, step)[best] < rule.confidence:
+        best = int(readout.argmax())
+        scores = readout * (self._unit / step)
+        # The probability of the best class, as `probabilities` gives it: the largest power is 1.
+        if 1.0 / float(np.exp(scores - scores[best]).sum()) < rule.confidence:
             self._best, self._streak = -1, 0
             return False
         self._streak = self._streak + 1 if best == self._best else 1

@@ -13,7 +13,6 @@ import numpy.typing as npt
 from shiftlif.errors import ProgramError
 from shiftlif.program import IntegerProgram, Result
 from shiftlif.program.checks import check_choice, check_int
-from shiftlif.program.events import frame_of
 from shiftlif.program.state import (
     State,
     check_frames,
@@ -24,6 +23,7 @@ from shiftlif.program.state import (
 )
 from shiftlif.runtime.lower import identity_of, lower
 from shiftlif.runtime.plan import HEADER_BYTES, NONE, Plan, Step
+from shiftlif.runtime.stream import Stream, array_of, steps_of
 
 try:
     _engine: Any = import_module("shiftlif.runtime._engine")
@@ -160,7 +160,7 @@ class Engine:
             return bound
 
         def checked() -> Int32:
-            check_values(self.program, _array(frames))
+            check_values(self.program, array_of(frames))
             return bound()
 
         return checked
@@ -184,7 +184,7 @@ class Engine:
 
     def step(self, frame: Any, state: State | None = None) -> tuple[Int32, State]:
         """The streaming call, as `IntegerProgram.step`: one frame, the read-out so far, and the state to pass on."""
-        frame = _array(frame)
+        frame = array_of(frame)
         check_input(self.program, frame, 0)
         result = self.run(frame, 1, state=state)
         return result.logits, result.state
@@ -195,7 +195,7 @@ class Engine:
 
     def _checked(self, x: Any, steps: int | None) -> tuple[Int8, int, bool]:
         """Contiguous frames, the number of steps, and whether there is a frame for every step."""
-        x = np.ascontiguousarray(_array(x))
+        x = np.ascontiguousarray(array_of(x))
         sequence, count = check_frames(self.program, x, steps)
         return x, count, sequence
 
@@ -230,7 +230,7 @@ class Engine:
         return memory
 
     def _unpack(self, memory: npt.NDArray[np.uint8], batch: int) -> State:
-        state = {"steps": np.asarray(_steps_of(memory), np.int64)}
+        state = {"steps": np.asarray(steps_of(memory), np.int64)}
         for name, at, dtype, (positions, channels) in self._fields():
             size = positions * channels * np.dtype(dtype).itemsize
             part = np.ascontiguousarray(memory[:, at : at + size])
@@ -260,96 +260,8 @@ class Engine:
         return letters, membranes
 
 
-class Stream:
-    """Frames as they arrive, for a ``batch`` of streams of one ``engine``; made by `Engine.stream`."""
-
-    def __init__(self, engine: Engine, batch: int) -> None:
-        check_int("stream", "batch", batch, 1, 2**31 - 1)
-        self._engine = engine
-        self._memory = engine._pack(None, batch)
-
-    @property
-    def steps(self) -> int:
-        """Steps made since the start."""
-        return _steps_of(self._memory)
-
-    @property
-    def memory(self) -> npt.NDArray[np.uint8]:
-        """A copy of the runtime's state, uint8 ``[batch, state_size]``; assign it to go back to it.
-
-        Raises:
-            ProgramError: on assignment of what is no state of such a stream.
-        """
-        return self._memory.copy()
-
-    @memory.setter
-    def memory(self, saved: npt.NDArray[np.uint8]) -> None:
-        own = self._memory
-        if not isinstance(saved, np.ndarray) or saved.dtype != np.uint8 or saved.shape != own.shape:
-            was = f"{saved.dtype} {saved.shape}" if isinstance(saved, np.ndarray) else type(saved).__name__
-            raise ProgramError(
-                f"stream: memory is {was}, expected uint8 {own.shape}, as read from such a stream"
-            )
-        if np.any(saved[:, :4] != own[:, :4]) or np.any(saved[:, 4:HEADER_BYTES] != saved[0, 4:HEADER_BYTES]):
-            raise ProgramError("stream: memory is of another program or of streams of different age")
-        self._memory = np.array(saved, order="C")
-
-    def step(self, frame: Any, steps: int = 1) -> Int32:
-        """One step of every stream: int8 ``[batch, *input_shape]`` to the read-out so far, int32 ``[batch, classes]``.
-
-        Args:
-            frame: the next one.
-            steps: for how many steps it is shown; what depends on the frame only is computed once for all of them.
-
-        Raises:
-            ProgramError: on a wrong dtype or shape, or beyond ``max_steps``.
-        """
-        engine, batch = self._engine, len(self._memory)
-        frame = np.ascontiguousarray(_array(frame))
-        check_input(engine.program, frame, 0)
-        if len(frame) != batch:
-            raise ProgramError(
-                f"stream: the frame has {len(frame)} samples, expected {batch}, as the stream was made for"
-            )
-        check_int("stream", "steps", steps, 1, engine.program.max_steps)
-        if self.steps + steps > engine.program.max_steps:
-            more = "" if steps == 1 else f" and {steps} more asked for"
-            raise ProgramError(
-                f"stream: {self.steps} steps made{more}, expected at most "
-                f"max_steps={engine.program.max_steps}; reset it"
-            )
-        engine._native.run(frame, self._memory, steps, False, engine.threads, None)
-        at = engine.plan.scores
-        return self._memory[:, at : at + 4 * engine.plan.classes].copy().view(np.int32)
-
-    def step_events(self, events: npt.NDArray[Any]) -> Int32:
-        """One step of a single stream with the events of that step, as `shiftlif.program.step_events` takes them.
-
-        Raises:
-            ProgramError: when the program reads no counts, an event lies outside its frame, the stream is one of a
-                batch, or beyond ``max_steps``.
-        """
-        return self.step(frame_of(self._engine.program, events))
-
-    def reset(self) -> None:
-        """Back to membranes of 0 and no step made."""
-        self._engine._native.reset(self._memory)
-
-
-def _array(x: Any) -> npt.NDArray[Any]:
-    """``x`` as an array; a torch tensor's own memory."""
-    try:
-        return np.asarray(x)
-    except (TypeError, ValueError, RuntimeError) as error:  # a tensor of another device, a ragged list
-        raise ProgramError(f"input: is no array ({error}); pass int8 numpy arrays or CPU tensors") from error
-
-
 def _check_plan(program: IntegerProgram, plan: Plan) -> None:
     if plan.identity != identity_of(program):
         raise ProgramError(
             f"engine: the plan is of program {plan.identity:08x}, expected {identity_of(program):08x}; lower that one"
         )
-
-
-def _steps_of(memory: npt.NDArray[np.uint8]) -> int:
-    return int(memory[0, 4:HEADER_BYTES].view(np.uint32)[0])

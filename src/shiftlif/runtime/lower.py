@@ -22,6 +22,7 @@ from shiftlif.program import (
     Operation,
     SumPool,
 )
+from shiftlif.program.events import count_limit
 from shiftlif.program.operations import label, sources_of
 from shiftlif.program.shift_add import signed_digits
 from shiftlif.runtime.plan import (
@@ -170,7 +171,7 @@ def _lower(known: _Lowering, op: Operation, readers: Sequence[Operation]) -> Non
         known.static.add(op.name)
     match op:
         case Input():
-            wire = _wire(known, op, 1)
+            wire = replace(_wire(known, op, 1), limit=count_limit(known.program))
             if all(isinstance(reader, Flatten) for reader in readers):  # as it comes
                 wire = replace(wire, positions=1, channels=wire.positions * wire.channels)
             known.add(wire)

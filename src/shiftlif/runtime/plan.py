@@ -25,13 +25,14 @@ Int32 = npt.NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Wire:
-    """A wire's place in the arena; ``offset`` in bytes."""
+    """A wire's place in the arena; ``offset`` in bytes, ``limit`` the largest count where it holds counts of events."""
 
     name: str
     positions: int
     channels: int
     bytes: int
     offset: int = 0
+    limit: int = 0
 
     @property
     def size(self) -> int:

@@ -12,6 +12,7 @@ import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -34,8 +35,11 @@ class Stepper(Protocol):
 
     memory: Any
 
-    def step(self, frame: Int8, steps: int = 1) -> Int32:
-        """The read-out ``[1, classes]`` after so many more steps of ``frame``."""
+    def step(self, frame: Int8, steps: int = 1, *, keep: bool = False) -> Int32:
+        """The read-out ``[1, classes]`` after so many more steps of ``frame``, kept for `again` if asked to."""
+
+    def again(self, steps: int = 1) -> Int32:
+        """The read-out after so many more steps of the frame that was kept."""
 
     def reset(self) -> None:
         """Back to the state before the first step."""
@@ -47,15 +51,27 @@ class InterpretedStream:
     def __init__(self, program: IntegerProgram) -> None:
         self._program = program
         self.memory: Any = initial_state(program, 1)
+        self._frame: Int8 | None = None
 
-    def step(self, frame: Int8, steps: int = 1) -> Int32:
+    def step(self, frame: Int8, steps: int = 1, *, keep: bool = False) -> Int32:
         """As `Stream.step`."""
         result = self._program.run(frame, steps, state=self.memory)
-        self.memory = result.state
+        self.memory, self._frame = result.state, frame if keep else None
         return result.logits
+
+    def again(self, steps: int = 1) -> Int32:
+        """As `Stream.again`, but everything is computed again.
+
+        Raises:
+            ProgramError: when no frame is kept.
+        """
+        if self._frame is None:
+            raise ProgramError("stream: no frame is kept, expected step(frame, keep=True) as the call before")
+        return self.step(self._frame, steps, keep=True)
 
     def reset(self) -> None:
         """As `Stream.reset`."""
+        self._frame = None
         self.memory = initial_state(self._program, 1)
 
 
@@ -187,10 +203,12 @@ class Classifier:
         frame = self._prepare(window)
         self._own.reset()
         inference = self._begin(end - self.windows.length, self._own)
-        # Where nothing ends early, what depends on the window only is computed once for all steps.
+        # What depends on the window only is computed once: in one call for all steps, or kept for the later ones.
         steps = self.program.steps if self.rule.confidence is None else 1
-        while (found := self._step(inference, frame, steps, end, began)) is None:
-            pass
+        show = partial(self._own.step, frame, steps, keep=steps < self.program.steps)
+        found = self._step(inference, show, steps, end, began)
+        while found is None:
+            found = self._step(inference, self._own.again, 1, end, began)
         self.busy += found.seconds
         return found
 
@@ -202,7 +220,10 @@ class Classifier:
             return []
         began = self._clock()
         frame = self._prepare(row)
-        outcomes = [(one, self._step(one, frame, 1, self._rows_done, began)) for one in self._live]
+        outcomes = [
+            (one, self._step(one, partial(one.stepper.step, frame), 1, self._rows_done, began))
+            for one in self._live
+        ]
         self._live = [one for one, decision in outcomes if decision is None]
         self.busy += self._clock() - began
         return [decision for _, decision in outcomes if decision is not None]
@@ -211,11 +232,11 @@ class Classifier:
         return _Inference(start, stepper, Watch(self.rule, self.program.output_unit))
 
     def _step(
-        self, inference: _Inference, frame: Int8, steps: int, end: int, began: float
+        self, inference: _Inference, advance: Callable[[], Int32], steps: int, end: int, began: float
     ) -> Decision | None:
         """Some more steps of one window; the decision where they were its last."""
         before = self._clock()
-        readout = inference.stepper.step(frame, steps)[0]
+        readout = advance()[0]
         inference.times.append((self._clock() - before) / steps)
         inference.used += steps
         last = inference.used >= self.program.steps

@@ -169,7 +169,7 @@ class TrainingConfig(_Frozen):
         val_fraction: share of the training part that chooses the epoch.
         protocol: ``ours``, or ``soul`` for the data sets that have it: the epoch is chosen on the test part, as the
             SOUL benchmark does, for comparison with its figures only (see `shiftlif.data.load`).
-        events: for a folder of recordings of an event camera: how they become frames, fields of
+        events: for a folder of recordings of an event camera, or spikes in HDF5: how they become frames, fields of
             `shiftlif.data.events.Binning` (``block``, ``limit``, ``by``, ...); their number is ``steps``.
         calibrate: how the scales start, ``none``, ``quantile`` or ``error`` (SPEC 4).
         levels: K or L by layer name, where it is not the neuron's; ``auto`` chooses one for every layer from a batch

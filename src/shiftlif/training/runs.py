@@ -122,7 +122,8 @@ def resolve(config: TrainingConfig, dataset: Dataset) -> TrainingConfig:
     rank = len(dataset.sample_shape)
     model = config.model
     if model == "auto":
-        model = "conv1d" if rank == 2 else "conv2d" if rank == 3 else "dense"
+        image = rank == 3 and min(dataset.sample_shape[1:]) > 1
+        model = "conv1d" if rank == 2 else "conv2d" if image else "dense"
     steps = config.steps or (dataset.frames if dataset.frames is not None else DEFAULT_STEPS)
     width = config.width or inspect.signature(MODELS[model]).parameters["width"].default
     batch_size = config.batch_size

@@ -45,6 +45,7 @@ def test_a_folder_of_recordings_is_a_temporal_set_of_counts(ending, tmp_path):
         "limit": 127,
         "height": 10,
         "width": 10,
+        "polarities": 2,
     }
 
 
@@ -95,7 +96,7 @@ def test_settings_of_events_belong_to_recordings(tmp_path):
         np.save(path.with_suffix(".npy"), np.zeros(8))
     with pytest.raises(DataError, match=r"apply to recordings of an event camera, not to \.npy files"):
         load(folder, events={"frames": 3})
-    with pytest.raises(DataError, match="settings of events apply to folders of recordings"):
+    with pytest.raises(DataError, match="settings of events apply to recordings of events"):
         load("digits", events={"frames": 3})
 
 

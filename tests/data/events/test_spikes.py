@@ -2,25 +2,12 @@
 
 import numpy as np
 import pytest
+from tests.data.events.spikes import written
 
 from shiftlif.data.events import Binning, event_frames, read_spikes
 from shiftlif.errors import DataError
 
 h5py = pytest.importorskip("h5py")
-
-
-def written(path, times, units, labels=(1, 0), keys=(b"null", b"eins"), speakers=(4, 7)):
-    with h5py.File(path, "w") as file:
-        spikes = file.create_group("spikes")
-        for name, rows, kind in (("times", times, np.float16), ("units", units, np.uint16)):
-            data = spikes.create_dataset(name, (len(rows),), h5py.vlen_dtype(kind))
-            for i, row in enumerate(rows):
-                data[i] = np.array(row, kind)
-        file["labels"] = np.array(labels, np.uint16)
-        if keys:
-            file["extra/keys"] = np.array(keys)
-            file["extra/speaker"] = np.array(speakers, np.uint16)
-    return path
 
 
 TIMES, UNITS = [[0.0, 0.25, 0.5], [0.125]], [[3, 699, 3], [0]]
@@ -54,6 +41,7 @@ def test_without_names_labels_are_the_names(tmp_path):
         ({"times": [[], [0]], "units": [[], [0]]}, "recording 0: holds no event"),
         ({"labels": (1, 2)}, "labels reach from 1 to 2 for 2 classes"),
         ({"labels": (1,)}, "2 arrays of times, 2 of units and 1 labels"),
+        ({"speakers": (4,)}, "1 speakers for 2 labels, expected one for each"),
     ],
 )
 def test_what_is_wrong_is_named(change, message, tmp_path):

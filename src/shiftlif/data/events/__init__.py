@@ -3,7 +3,7 @@
 from shiftlif.data.events.frames import Binning, event_frames, event_lists, events_of
 from shiftlif.data.events.read import binned, holds_events, read_events
 from shiftlif.data.events.recording import EVENT, Recording, recording
-from shiftlif.data.events.spikes_hdf5 import SpikeSet, read_spikes
+from shiftlif.data.events.spikes_hdf5 import SpikeSet, binned_spikes, read_spikes
 
 __all__ = [
     "EVENT",
@@ -11,6 +11,7 @@ __all__ = [
     "Recording",
     "SpikeSet",
     "binned",
+    "binned_spikes",
     "event_frames",
     "event_lists",
     "events_of",

@@ -10,16 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from shiftlif.data.events.recording import EVENT, Array, Recording
+from shiftlif.data.features import blocks
 from shiftlif.errors import DataError
 
 BY = ("time", "count")
 LARGEST = 127  # a count is a signed byte
-POLARITIES = 2
 
 
 @dataclass(frozen=True)
 class Binning:
-    """How a recording becomes frames ``[frames, 2, rows, columns]``.
+    """How a recording becomes frames ``[frames, polarities, rows, columns]``.
 
     Attributes:
         frames: T.
@@ -27,9 +27,11 @@ class Binning:
             time; ``count``: of N events number i is in frame ``i frames // N``, so that frames differ by one event.
         window_us: D in microseconds, for ``time``; events from ``t0 + frames D`` on are left out. 0: as
             long as it takes, that is ``(t_last - t0 + 1) / frames``: the last event is in the last frame.
-        block: as many rows and columns of pixels become one; rows and columns that fill no block are left out.
+        block: as many rows and columns of pixels become one; rows and columns that fill no block are left out. A sensor
+            of one row, as the units of a cochlea are, keeps it.
         limit: the largest count; more events of one place in one frame count as so many. 1: binary frames.
         height, width: of the sensor, in pixels; 0: as the recording says, or as few as hold all its events.
+        polarities: channels: 2, or 1, which counts events of both polarities.
 
     Raises:
         DataError: when a value is out of its range.
@@ -42,10 +44,11 @@ class Binning:
     limit: int = LARGEST
     height: int = 0
     width: int = 0
+    polarities: int = 2
 
     def __post_init__(self) -> None:
         ranges = {"frames": (1, 4096), "window_us": (0, 2**40), "block": (1, 2**16), "limit": (1, LARGEST)}
-        ranges |= {"height": (0, 2**16), "width": (0, 2**16)}
+        ranges |= {"height": (0, 2**16), "width": (0, 2**16), "polarities": (1, 2)}
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
@@ -79,13 +82,13 @@ class Binning:
             DataError: when the sensor is smaller than a block.
         """
         height, width = self.height or recording.reach[0], self.width or recording.reach[1]
-        rows, columns = height // self.block, width // self.block
+        rows, columns = blocks(height, self.block), width // self.block
         if rows < 1 or columns < 1:
             raise DataError(
                 f"{recording.where}: {height} x {width} pixels, expected at least one block of {self.block}; use a "
                 f"smaller block"
             )
-        return self.frames, POLARITIES, rows, columns
+        return self.frames, self.polarities, rows, columns
 
 
 def frame_numbers(recording: Recording, binning: Binning) -> npt.NDArray[np.int64]:
@@ -99,7 +102,8 @@ def frame_numbers(recording: Recording, binning: Binning) -> npt.NDArray[np.int6
 
 
 def event_lists(recording: Recording, binning: Binning) -> list[Array]:
-    """The events of every frame, `EVENT` arrays with ``x`` and ``y`` in blocks; ``binning.limit`` is not applied.
+    """The events of every frame, `EVENT` arrays with ``x`` and ``y`` in blocks and ``p`` the channel; there may be more
+    of a place than ``binning.limit``.
 
     Raises:
         DataError: when an event lies outside the sensor; the message names the first.
@@ -115,8 +119,11 @@ def event_lists(recording: Recording, binning: Binning) -> list[Array]:
                 f"{binning.width or 'any'}; it is of another sensor"
             )
     numbers = frame_numbers(recording, binning)
-    if binning.block > 1:
+    if binning.polarities == 1 or binning.block > 1:
         events = events.copy()
+    if binning.polarities == 1:
+        events["p"] = 0
+    if binning.block > 1:
         events["x"] //= binning.block
         events["y"] //= binning.block
         kept = (events["y"] < rows) & (events["x"] < columns)
@@ -126,13 +133,14 @@ def event_lists(recording: Recording, binning: Binning) -> list[Array]:
 
 
 def count_events(events: Array, shape: tuple[int, int, int]) -> npt.NDArray[np.int64]:
-    """How many events of a list are at each place: int64 ``[2, rows, columns]``, channel 1 those that are brighter."""
+    """How many events of a list are at each place: int64 ``[channels, rows, columns]``, 1 of two the brighter."""
     cells = np.ravel_multi_index((events["p"], events["y"], events["x"]), shape)
     return np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape)
 
 
 def event_frames(recording: Recording, binning: Binning) -> npt.NDArray[np.int8]:
-    """Counts ``[frames, 2, rows, columns]``, at most ``binning.limit``; channel 1 counts events that are brighter.
+    """Counts ``[frames, polarities, rows, columns]``, at most ``binning.limit``; of two channels the second counts
+    events that are brighter.
 
     Raises:
         DataError: as `event_lists`.

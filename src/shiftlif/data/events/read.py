@@ -63,7 +63,8 @@ def read_events(path: str | Path) -> Recording:
         return read_numpy_events(path)
     if start.startswith(HDF5):
         raise DataError(
-            f"{path}: is an HDF5 file of many recordings; read it with shiftlif.data.events.read_spikes"
+            f"{path}: is an HDF5 file of many recordings; read it with shiftlif.data.events.read_spikes, "
+            "or train on it as it is"
         )
     reader_of = ENDINGS.get(path.suffix.lower())
     if reader_of is None:

@@ -7,6 +7,8 @@ sets, IEEE TNNLS 2022, arXiv:1910.07407.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shiftlif.data.checks import check_no_device
+from shiftlif.data.events.frames import Binning, event_frames
 from shiftlif.data.events.recording import Array, Recording, recording
 from shiftlif.errors import DataError
 
@@ -50,6 +53,34 @@ def read_spikes(path: Path, units: int = UNITS) -> SpikeSet:
         DataError: when the file has another form, is damaged, or a recording holds no spike or a unit beyond ``units``;
             the message names it by its number. Or h5py (``pip install 'shiftlif[hdf5]'``) is missing.
     """
+    made: list[Recording] = []
+    facts = _read(path, units, made.append)
+    return SpikeSet(tuple(made), *facts)
+
+
+def binned_spikes(path: Path, binning: Binning) -> tuple[npt.NDArray[np.int8], SpikeSet]:
+    """The frames of every recording of a file, int8 ``[N, frames, polarities, 1, columns]``, read one by one.
+
+    Args:
+        path: the file.
+        binning: of one row; its width is the number of units.
+
+    Returns:
+        The frames, and the labels, classes and speakers in a set without recordings.
+
+    Raises:
+        DataError: as `read_spikes` and `event_frames`.
+    """
+    made: list[npt.NDArray[np.int8]] = []
+    facts = _read(path, binning.width, lambda recording: made.append(event_frames(recording, binning)))
+    return np.stack(made), SpikeSet((), *facts)
+
+
+Facts = tuple[npt.NDArray[np.int64], tuple[str, ...], npt.NDArray[np.int64] | None]
+
+
+def _read(path: Path, units: int, take: Callable[[Recording], None]) -> Facts:
+    """Gives every recording away, one after the other; labels, classes and speakers."""
     try:
         import h5py
     except ImportError as error:
@@ -57,16 +88,47 @@ def read_spikes(path: Path, units: int = UNITS) -> SpikeSet:
             "spikes in HDF5 need h5py, which is not installed: pip install 'shiftlif[hdf5]'"
         ) from error
     check_no_device(str(path), path)
-    try:
-        with h5py.File(path, "r") as file:
-            times, neurons = _entries(path, file, "spikes/times"), _entries(path, file, "spikes/units")
-            labels = _integers(path, "labels", _entries(path, file, "labels"))
+    with _named(path):
+        file = h5py.File(path, "r")
+    with file:
+        with _named(path):
+            times, neurons = _entry(path, file, "spikes/times"), _entry(path, file, "spikes/units")
+            labels = _integers(path, "labels", _entry(path, file, "labels")[:])
             names = (
                 [str(n.decode() if isinstance(n, bytes) else n) for n in file["extra/keys"][:]]
                 if "extra/keys" in file
                 else None
             )
-            speakers = file["extra/speaker"][:] if "extra/speaker" in file else None
+            speakers = (
+                _integers(path, "extra/speaker", file["extra/speaker"][:])
+                if "extra/speaker" in file
+                else None
+            )
+            counts = [len(times), len(neurons), len(labels)]
+        if not counts[0] == counts[1] == counts[2] > 0:
+            raise DataError(
+                f"{path}: {counts[0]} arrays of times, {counts[1]} of units and {counts[2]} labels, expected {FORM}"
+            )
+        if speakers is not None and len(speakers) != len(labels):
+            raise DataError(
+                f"{path}: {len(speakers)} speakers for {len(labels)} labels, expected one for each"
+            )
+        if int(labels.min()) < 0 or (names is not None and int(labels.max()) >= len(names)):
+            raise DataError(
+                f"{path}: labels reach from {labels.min()} to {labels.max()} for {len(names or ())} classes"
+            )
+        for i in range(len(labels)):
+            with _named(path):
+                t, u = times[i], neurons[i]
+            take(_recording(f"{path}, recording {i}", t, u, units))
+    return labels, tuple(names or (str(i) for i in range(int(labels.max()) + 1))), speakers
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """What the library says of a file, with the file's name."""
+    try:
+        yield
     except DataError:
         raise
     # A damaged file fails anywhere in the library, with any of these.
@@ -81,29 +143,12 @@ def read_spikes(path: Path, units: int = UNITS) -> SpikeSet:
         MemoryError,
     ) as error:
         raise DataError(f"{path}: cannot be read as HDF5 ({error}); copy it again") from error
-    if not len(times) == len(neurons) == len(labels) > 0:
-        raise DataError(
-            f"{path}: {len(times)} arrays of times, {len(neurons)} of units and {len(labels)} labels, expected {FORM}"
-        )
-    if int(labels.min()) < 0 or (names is not None and int(labels.max()) >= len(names)):
-        raise DataError(
-            f"{path}: labels reach from {labels.min()} to {labels.max()} for {len(names or ())} classes"
-        )
-    classes = tuple(names or (str(i) for i in range(int(labels.max()) + 1)))
-    made = tuple(
-        _recording(f"{path}, recording {i}", t, u, units)
-        for i, (t, u) in enumerate(zip(times, neurons, strict=True))
-    )
-    return SpikeSet(
-        made, labels, classes, None if speakers is None else _integers(path, "extra/speaker", speakers)
-    )
 
 
-def _entries(path: Path, file: Any, name: str) -> Array:
+def _entry(path: Path, file: Any, name: str) -> Any:
     if name not in file:
         raise DataError(f"{path}: has no {name}, expected {FORM}")
-    values: Array = file[name][:]
-    return values
+    return file[name]
 
 
 def _integers(path: Path, name: str, values: Array) -> npt.NDArray[np.int64]:

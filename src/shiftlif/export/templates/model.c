@@ -41,6 +41,10 @@ sl_status ${name}_step(${name}_state *state, ${name}_arena *arena, const int8_t 
     return sl_step(&${name}_program, state, arena, frame);
 }
 
+sl_status ${name}_continue(${name}_state *state, ${name}_arena *arena, uint32_t steps) {
+    return sl_continue(&${name}_program, state, arena, steps, NULL, NULL);
+}
+${events_model_c}
 sl_status ${name}_infer(${name}_state *state, ${name}_arena *arena, const int8_t *frames) {
     sl_status status = SL_OK;
     uint32_t i;

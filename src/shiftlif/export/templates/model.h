@@ -53,6 +53,10 @@ sl_status ${name}_reset(${name}_state *state);
 /* One step with the next frame, ${NAME}_FRAME_SIZE numbers. */
 sl_status ${name}_step(${name}_state *state, ${name}_arena *arena, const int8_t *frame);
 
+/* More steps with the frame of the last call for this state. The arena has to be that call's, untouched since; what
+ * depends on the frame only is in it and is not computed again. An early decision: one step, then one more until sure. */
+sl_status ${name}_continue(${name}_state *state, ${name}_arena *arena, uint32_t steps);
+${events_model_h}
 /* All steps of an inference, after a reset: ${NAME}_FRAMES frames of ${NAME}_FRAME_SIZE numbers. */
 sl_status ${name}_infer(${name}_state *state, ${name}_arena *arena, const int8_t *frames);
 

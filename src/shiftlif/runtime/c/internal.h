@@ -68,9 +68,9 @@ typedef struct sl_slide {
     uint8_t bytes;
 } sl_slide;
 
-/* How a frame gets onto its wire and how an operation is executed: in portable C, or faster. */
+/* How a frame, or what stands for it, gets onto its wire and how an operation is executed: in portable C, or faster. */
 typedef struct sl_backend {
-    void (*enter)(const sl_memory *memory, const int8_t *frame);
+    void (*enter)(const sl_memory *memory, const void *input);
     void (*execute)(const sl_memory *memory, const sl_operation *operation);
 } sl_backend;
 
@@ -135,11 +135,17 @@ void sl_readout_add(const sl_readout *readout, const sl_int32 *currents, uint8_t
 /* pool.c */
 void sl_pool_execute(const sl_memory *memory, const sl_operation *operation);
 
+/* counts.c */
+sl_status sl_step_events_with(const sl_backend *backend, const sl_program *program, void *state, void *arena, void *extra,
+                              const sl_event *events, size_t count);
+
 /* run.c */
-sl_status sl_check(const sl_program *program, const void *state, const void *arena, const int8_t *frame, uint32_t steps);
+extern const sl_backend sl_portable;
+sl_status sl_check(const sl_program *program, const void *state, const void *arena, uint32_t steps);
 void sl_execute(const sl_memory *memory, const sl_operation *operation);
+/* input: what the backend's `enter` takes; NULL: more steps with what entered last. */
 sl_status sl_run_with(const sl_backend *backend, const sl_program *program, void *state, void *arena,
-                      void *extra, const int8_t *frame, uint32_t steps, sl_observer observer, void *context);
+                      void *extra, const void *input, uint32_t steps, sl_observer observer, void *context);
 
 #ifdef __cplusplus
 }

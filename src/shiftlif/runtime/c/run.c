@@ -24,7 +24,7 @@ static void transpose(uint8_t *target, const uint8_t *source, uint8_t bytes, uin
     }
 }
 
-static void enter(const sl_memory *memory, const int8_t *frame) {
+static void enter(const sl_memory *memory, const void *frame) {
     const sl_wire *input = &memory->program->wires[memory->program->input];
     transpose(memory->arena + input->offset, (const uint8_t *)frame, 1, input->channels, input->positions);
 }
@@ -92,11 +92,11 @@ void sl_execute(const sl_memory *memory, const sl_operation *operation) {
     }
 }
 
-static const sl_backend portable = {enter, sl_execute};
+const sl_backend sl_portable = {enter, sl_execute};
 
-sl_status sl_check(const sl_program *program, const void *state, const void *arena, const int8_t *frame, uint32_t steps) {
+sl_status sl_check(const sl_program *program, const void *state, const void *arena, uint32_t steps) {
     const sl_state_header *header = (const sl_state_header *)state;
-    if (program == NULL || state == NULL || arena == NULL || frame == NULL) {
+    if (program == NULL || state == NULL || arena == NULL) {
         return SL_E_NULL;
     }
     if (program->abi != SL_ABI) {
@@ -115,11 +115,11 @@ sl_status sl_check(const sl_program *program, const void *state, const void *are
 }
 
 sl_status sl_run_with(const sl_backend *backend, const sl_program *program, void *state, void *arena, void *extra,
-                      const int8_t *frame, uint32_t steps, sl_observer observer, void *context) {
-    const sl_status status = sl_check(program, state, arena, frame, steps);
+                      const void *input, uint32_t steps, sl_observer observer, void *context) {
+    const sl_status status = sl_check(program, state, arena, steps);
     sl_state_header *header = (sl_state_header *)state;
     sl_memory memory;
-    uint32_t t;
+    int fresh = input != NULL;
     uint16_t i;
     if (status != SL_OK) {
         return status;
@@ -128,13 +128,15 @@ sl_status sl_run_with(const sl_backend *backend, const sl_program *program, void
     memory.state = (uint8_t *)state;
     memory.arena = (uint8_t *)arena;
     memory.extra = extra;
-    for (t = 0; t < steps; t++) {
+    if (fresh) {
+        backend->enter(&memory, input);
+    } else if (header->steps == 0u) {
+        return SL_E_STATE;
+    }
+    for (; steps != 0u; steps--) {
         const sl_operation *operation = program->operations;
-        if (t == 0u) {
-            backend->enter(&memory, frame);
-        }
         for (i = 0; i < program->operation_count; i++, operation++) {
-            if (t == 0u || operation->is_static == 0u) {
+            if (fresh || operation->is_static == 0u) {
                 backend->execute(&memory, operation);
             }
             if (observer != NULL) {
@@ -143,6 +145,7 @@ sl_status sl_run_with(const sl_backend *backend, const sl_program *program, void
                          state);
             }
         }
+        fresh = 0;
         header->steps++;
     }
     return SL_OK;
@@ -150,11 +153,17 @@ sl_status sl_run_with(const sl_backend *backend, const sl_program *program, void
 
 sl_status sl_run(const sl_program *program, void *state, void *arena, const int8_t *frame, uint32_t steps,
                  sl_observer observer, void *context) {
-    return sl_run_with(&portable, program, state, arena, NULL, frame, steps, observer, context);
+    return frame == NULL ? SL_E_NULL
+                         : sl_run_with(&sl_portable, program, state, arena, NULL, frame, steps, observer, context);
 }
 
 sl_status sl_step(const sl_program *program, void *state, void *arena, const int8_t *frame) {
-    return sl_run_with(&portable, program, state, arena, NULL, frame, 1, NULL, NULL);
+    return sl_run(program, state, arena, frame, 1, NULL, NULL);
+}
+
+sl_status sl_continue(const sl_program *program, void *state, void *arena, uint32_t steps, sl_observer observer,
+                      void *context) {
+    return sl_run_with(&sl_portable, program, state, arena, NULL, NULL, steps, observer, context);
 }
 
 sl_status sl_reset(const sl_program *program, void *state, size_t state_size) {

@@ -28,8 +28,9 @@ typedef enum sl_status {
     SL_E_ABI,     /* made for another version of this header */
     SL_E_PROGRAM, /* the program contradicts itself; sl_validate says where */
     SL_E_BUFFER,  /* state or arena is too small or not aligned to 4 bytes */
-    SL_E_STATE,   /* the state was not reset for this program */
-    SL_E_STEPS    /* more steps than the range proof covers, or none */
+    SL_E_STATE,   /* the state was not reset for this program; of sl_continue, or made no step since */
+    SL_E_STEPS,   /* more steps than the range proof covers, or none */
+    SL_E_EVENT    /* an event outside the frame or with a count beyond the limit, or a program that reads no counts */
 } sl_status;
 
 typedef enum sl_kind {
@@ -49,6 +50,7 @@ typedef struct sl_wire {
     uint32_t positions;
     uint32_t channels;
     uint8_t bytes; /* of one integer: 1, 2 or 4, signed */
+    uint8_t limit; /* of the frame's wire, where it holds counts of events: the largest, at most 127; else 0 */
 } sl_wire;
 
 /* Convolution over two axes; a shorter one has extents of 1; a dense layer has extents of 1 throughout.
@@ -144,6 +146,12 @@ typedef struct sl_program {
     uint32_t max_steps;  /* that the range proof covers */
 } sl_program;
 
+/* Events at one place of a frame: how many. */
+typedef struct sl_event {
+    uint32_t index; /* in the frame [channels][positions] */
+    uint32_t count; /* 0 to the limit of the frame's wire */
+} sl_event;
+
 /* Called after every operation, so that tests see every letter: with the step and the operation's index. */
 typedef void (*sl_observer)(void *context, uint32_t step, uint16_t operation, const void *wire, const void *state);
 
@@ -160,6 +168,17 @@ sl_status sl_step(const sl_program *program, void *state, void *arena, const int
 /* `steps` steps that all see one frame: what depends on the frame only is computed once. */
 sl_status sl_run(const sl_program *program, void *state, void *arena, const int8_t *frame, uint32_t steps,
                  sl_observer observer, void *context);
+
+/* `steps` more steps with the frame of the last call for this state, of whatever kind: what depends on the frame only is
+ * in the arena and is not computed again. The arena has to be that call's, untouched since, which nobody can check:
+ * another call with it, for another state too, leaves another frame there. SL_E_STATE where no step was made. */
+sl_status sl_continue(const sl_program *program, void *state, void *arena, uint32_t steps, sl_observer observer,
+                      void *context);
+
+/* sl_step with the events of the step in place of the frame that counts them, for a program that reads counts: those of
+ * one place are added up, in any order, and what is beyond the limit counts as the limit. An empty list, which may be
+ * NULL, is a silent frame. SL_E_EVENT: nothing was executed, and state and arena are as they were. */
+sl_status sl_step_events(const sl_program *program, void *state, void *arena, const sl_event *events, size_t count);
 
 /* The read-out's sums so far, int32 [classes]; NULL for a NULL argument. */
 const int32_t *sl_scores(const sl_program *program, const void *state);

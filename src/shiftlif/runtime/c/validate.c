@@ -3,7 +3,7 @@
 
 static int wire_good(const sl_program *p, const sl_wire *w) {
     const uint64_t size = (uint64_t)w->positions * w->channels * w->bytes;
-    return (w->bytes == 1u || w->bytes == 2u || w->bytes == 4u) && w->positions != 0u && w->channels != 0u &&
+    return (w->bytes == 1u || w->bytes == 2u || w->bytes == 4u) && w->positions != 0u && w->channels != 0u && w->limit <= 127u &&
            w->positions < (1u << 28) && w->channels < (1u << 28) && (w->offset & 3u) == 0u &&
            (uint64_t)w->positions * w->channels < (1u << 28) && w->offset + size <= p->scratch;
 }

@@ -37,7 +37,7 @@ void Plan::execute_rows(const sl_operation &op, const sl_memory *const *rows, ui
 sl_status Plan::run_by_layer(const sl_program &program, const Inference *inferences, uint32_t count, uint8_t *arenas,
                              Memory &memory, uint32_t steps, size_t apart, sl_observer observer) const {
     for (uint32_t i = 0; i < count; i++) {
-        const sl_status status = sl_check(&program, inferences[i].state, arenas, inferences[i].frames, steps);
+        const sl_status status = sl_check(&program, inferences[i].state, arenas, steps);
         if (status != SL_OK) return status;
     }
     Extra extra{this, &memory};

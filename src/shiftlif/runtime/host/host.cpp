@@ -184,11 +184,11 @@ Memory Plan::memory() const {
     return Memory{aligned<uint8_t>(copy_), aligned<int32_t>(currents_)};
 }
 
-void enter(const sl_memory *memory, const int8_t *frame) {
+void enter(const sl_memory *memory, const void *frame) {
     const sl_program &program = *memory->program;
     const sl_wire &input = program.wires[program.input];
     static_cast<Extra *>(memory->extra)
-        ->plan->kernels_->transpose(sl_place(memory, program.input), reinterpret_cast<const uint8_t *>(frame), input.channels,
+        ->plan->kernels_->transpose(sl_place(memory, program.input), static_cast<const uint8_t *>(frame), input.channels,
                                     input.positions);
 }
 
@@ -243,12 +243,26 @@ void execute(const sl_memory *memory, const sl_operation *op) {
     }
 }
 
+const sl_backend &Plan::backend() const {
+    static const sl_backend fast{enter, execute};
+    return kernels_ == nullptr ? sl_portable : fast;
+}
+
 sl_status Plan::run(const sl_program &program, void *state, void *arena, Memory &memory, const int8_t *frame, uint32_t steps,
                     sl_observer observer, void *context) const {
-    if (kernels_ == nullptr) return sl_run(&program, state, arena, frame, steps, observer, context);
-    static const sl_backend backend{enter, execute};
     Extra extra{this, &memory};
-    return sl_run_with(&backend, &program, state, arena, &extra, frame, steps, observer, context);
+    return sl_run_with(&backend(), &program, state, arena, &extra, frame, steps, observer, context);
+}
+
+sl_status Plan::go_on(const sl_program &program, void *state, void *arena, Memory &memory, uint32_t steps) const {
+    Extra extra{this, &memory};
+    return sl_run_with(&backend(), &program, state, arena, &extra, nullptr, steps, nullptr, nullptr);
+}
+
+sl_status Plan::step_events(const sl_program &program, void *state, void *arena, Memory &memory, const sl_event *events,
+                            size_t count) const {
+    Extra extra{this, &memory};
+    return sl_step_events_with(&backend(), &program, state, arena, &extra, events, count);
 }
 
 }  // namespace shiftlif

@@ -93,6 +93,11 @@ class Plan {
     Plan(const std::string &path, const sl_program &program);
     sl_status run(const sl_program &program, void *state, void *arena, Memory &memory, const int8_t *frame, uint32_t steps,
                   sl_observer observer, void *context) const;
+    // More steps with the frame that the last call left in the arena.
+    sl_status go_on(const sl_program &program, void *state, void *arena, Memory &memory, uint32_t steps) const;
+    // One step with the events of its frame.
+    sl_status step_events(const sl_program &program, void *state, void *arena, Memory &memory, const sl_event *events,
+                          size_t count) const;
     // All steps of up to BLOCK inferences, layer by layer: the weights of a layer with one position are read once for
     // BLOCK of them. Of each inference, `apart` bytes lie between the frames of two steps; 0: one frame for all steps.
     // `arenas` are BLOCK. The observer sees every step of an operation before the next operation.
@@ -108,11 +113,13 @@ class Plan {
     };
     template <class After> void execute_rows(const sl_operation &, const sl_memory *const *rows, uint32_t count, After) const;
 
+    const sl_backend &backend() const;
+
     const Kernels *kernels_ = nullptr;
     std::vector<Entry> entries_;  // per operation
     size_t copy_ = 0, currents_ = 0;
     bool frame_stays_ = false;  // what is computed at every step may read the frame
-    friend void enter(const sl_memory *, const int8_t *);
+    friend void enter(const sl_memory *, const void *);
     friend void execute(const sl_memory *, const sl_operation *);
     friend void follow(const sl_memory *, const sl_operation *, const int32_t *, uint32_t, uint32_t, uint32_t);
 };
@@ -124,7 +131,7 @@ struct Extra {
 };
 
 // The frame [channels][positions] onto its wire [positions][channels].
-void enter(const sl_memory *memory, const int8_t *frame);
+void enter(const sl_memory *memory, const void *frame);
 // One operation: what `sl_execute` does, faster.
 void execute(const sl_memory *memory, const sl_operation *op);
 // What is behind a synapse, for the currents of positions from..from + count: the neuron, the read-out, or the wire.

@@ -1,6 +1,7 @@
 // The C runtime for Python: holds a program's structures, memory for calls, and lets several threads share a batch.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -12,11 +13,10 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
-#include <system_error>
-#include <thread>
 #include <vector>
 
 #include "host.hpp"
+#include "share.hpp"
 #include "tables.hpp"
 
 namespace nb = nanobind;
@@ -25,8 +25,10 @@ using namespace nb::literals;
 namespace {
 
 using shiftlif::require;
+using shiftlif::share;
 using Frames = nb::ndarray<const int8_t, nb::c_contig, nb::device::cpu>;
 using States = nb::ndarray<uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Events = nb::ndarray<const uint32_t, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;  // index and count
 using Logits = nb::ndarray<int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
 // What a recording of one operation is written to: [T, B, positions * channels].
@@ -72,6 +74,35 @@ class Program {
         uint8_t *state = states.data();
         nb::gil_scoped_release release;
         advance(x, state, batch, frame, steps, sequence, threads, tapes);
+    }
+
+    // Steps of one frame for every stream, in arenas [B, arena_size] that are kept for `go_on`.
+    void show(const Frames &frames, States &states, States &arenas, uint32_t steps, uint32_t threads) {
+        const size_t frame = static_cast<size_t>(program_.wires[0].positions) * program_.wires[0].channels;
+        if (frames.size() != frame * states.shape(0)) throw std::invalid_argument("runtime: frames do not fit the program");
+        kept(states, arenas, threads, [&](Lease &lease, uint8_t *state, uint8_t *arena, size_t b) {
+            return plan_->run(program_, state, arena, lease.host(), frames.data() + b * frame, steps, nullptr, nullptr);
+        });
+    }
+
+    // More steps of the frames that the last call left in the arenas.
+    void go_on(States &states, States &arenas, uint32_t steps, uint32_t threads) {
+        kept(states, arenas, threads, [&](Lease &lease, uint8_t *state, uint8_t *arena, size_t) {
+            return plan_->go_on(program_, state, arena, lease.host(), steps);
+        });
+    }
+
+    // One step of one stream with the events of its frame; the arena is for `go_on`.
+    void step_events(const Events &events, States &states, std::optional<States> arena) {
+        if (states.shape(0) != 1 || states.shape(1) != program_.state_size ||
+            (arena && (arena->shape(0) != 1 || arena->shape(1) != program_.arena_size)))
+            throw std::invalid_argument("runtime: states or arenas do not fit the program");
+        static_assert(sizeof(sl_event) == 2 * sizeof(uint32_t));
+        const auto *list = reinterpret_cast<const sl_event *>(events.data());
+        nb::gil_scoped_release release;
+        Lease lease(*this);
+        uint8_t *memory = arena ? arena->data() : lease.arena();
+        require(plan_->step_events(program_, states.data(), memory, lease.host(), list, events.shape(0)));
     }
 
     // How frames are to be read.
@@ -209,6 +240,19 @@ class Program {
         }
     }
 
+    // A call for every stream, each with an arena of its own.
+    template <class Call> void kept(States &states, States &arenas, uint32_t threads, Call call) {
+        if (states.shape(1) != program_.state_size || arenas.shape(1) != program_.arena_size || arenas.shape(0) != states.shape(0))
+            throw std::invalid_argument("runtime: states or arenas do not fit the program");
+        uint8_t *state = states.data(), *arena = arenas.data();
+        nb::gil_scoped_release release;
+        share(states.shape(0), threads, [&](size_t from, size_t to) {
+            Lease lease(*this);
+            for (size_t b = from; b < to; b++)
+                require(call(lease, state + b * program_.state_size, arena + b * program_.arena_size, b));
+        });
+    }
+
     bool by_layer() const { return by_layer_ && plan_->kernels() != nullptr; }
 
     // Samples that are computed at once, at most.
@@ -251,32 +295,6 @@ class Program {
             for (size_t b = from; b < to; b += most)
                 some(lease, x, states + b * program_.state_size, b, std::min(most, to - b), batch, frame, steps, sequence, tapes);
         });
-    }
-
-    // Samples are handed out a few at a time, so that a slow thread does not hold up the others.
-    template <class Work> static void share(size_t batch, uint32_t threads, Work work) {
-        const size_t workers = std::min<size_t>(std::max<uint32_t>(threads, 1), batch);
-        if (workers <= 1) return work(0, batch);
-        const size_t piece = std::max<size_t>(1, batch / (workers * 4));
-        std::atomic<size_t> next{0};
-        std::mutex failed;
-        std::exception_ptr failure;
-        const auto loop = [&] {
-            try {
-                for (size_t at; (at = next.fetch_add(piece)) < batch;) work(at, std::min(batch, at + piece));
-            } catch (...) {
-                std::lock_guard<std::mutex> lock(failed);
-                failure = std::current_exception();
-            }
-        };
-        std::vector<std::thread> pool;
-        try {
-            for (size_t i = 1; i < workers; i++) pool.emplace_back(loop);
-        } catch (const std::system_error &) {  // no more threads to be had: those that there are do the work
-        }
-        loop();
-        for (auto &thread : pool) thread.join();
-        if (failure) std::rethrow_exception(failure);
     }
 
     std::vector<Tape> tapes_of(const nb::object &record, uint32_t steps, size_t batch) {
@@ -360,6 +378,10 @@ NB_MODULE(_engine, m) {
         // Nothing is converted: a float frame is refused, not rounded, and states are changed in place.
         .def("run", &Program::run, "frames"_a.noconvert(), "states"_a.noconvert(), "steps"_a, "sequence"_a, "threads"_a,
              "record"_a.none())
+        .def("show", &Program::show, "frames"_a.noconvert(), "states"_a.noconvert(), "arenas"_a.noconvert(), "steps"_a,
+             "threads"_a)
+        .def("go_on", &Program::go_on, "states"_a.noconvert(), "arenas"_a.noconvert(), "steps"_a, "threads"_a)
+        .def("step_events", &Program::step_events, "events"_a.noconvert(), "states"_a.noconvert(), "arena"_a.none())
         .def("logits", &Program::logits, "frames"_a.noconvert(), "steps"_a, "threads"_a)
         .def("reset", &Program::reset, "states"_a.noconvert());
     nb::class_<Bound>(m, "Bound")

@@ -20,7 +20,7 @@ namespace nb = nanobind;
 
 inline const char *text_of(sl_status status) {
     static const char *const texts[] = {"ok", "null pointer", "other ABI", "invalid program", "buffer too small or not aligned",
-                                        "state of another program", "too many steps"};
+                                        "state of another program", "too many steps", "no event of the frame"};
     return status >= 0 && status < static_cast<int>(std::size(texts)) ? texts[status] : "unknown status";
 }
 
@@ -49,7 +49,7 @@ class Tables {
         for (nb::handle item : get<nb::tuple>(plan, "wires")) {
             const nb::object w = nb::borrow(item);
             wires_.push_back({get<uint32_t>(w, "offset"), get<uint32_t>(w, "positions"), get<uint32_t>(w, "channels"),
-                              get<uint8_t>(w, "bytes")});
+                              get<uint8_t>(w, "bytes"), get<uint8_t>(w, "limit")});
         }
         for (nb::handle item : get<nb::tuple>(plan, "steps")) operations_.push_back(operation(nb::borrow(item)));
         program_.abi = SL_ABI;
