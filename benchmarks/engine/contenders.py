@@ -71,7 +71,7 @@ class Spiking:
         comparison = Comparison(program)
         comparison.require_equal(some, program.run(some, record=True))
         answers = program.engine().predict(frames)
-        prepared = prepared_for(self.absorbed, data, 8)
+        prepared = prepared_for(self.absorbed, data, 8, program.metadata["membrane_bits"])
         right = integer_answers(prepared, data, "test").numpy()
         if (answers != right).any():
             raise ValueError(

@@ -31,6 +31,13 @@ def compile_run(
             autocompletion=completion.one_of(completion.BITS),
         ),
     ] = None,
+    membranes: Annotated[
+        int,
+        typer.Option(
+            help="Membrane bits, 32 or 16: 16 takes coarser weights where membranes fit then, and saves RAM.",
+            autocompletion=completion.one_of(completion.MEMBRANES),
+        ),
+    ] = 32,
     qat_epochs: Annotated[
         int | None, typer.Option(min=0, help="Quantisation-aware epochs. (default: the run's qat_epochs)")
     ] = None,
@@ -53,7 +60,7 @@ def compile_run(
     with Progress(quiet, as_json) as progress:
         progress.begin("loading the run")
         from shiftlif.program.storage import PROGRAM
-        from shiftlif.quantize.weights import check_bits
+        from shiftlif.quantize.weights import check_bits, check_membrane_bits
         from shiftlif.training.compiled import prepared_beside
         from shiftlif.training.runs import load_run
 
@@ -66,15 +73,16 @@ def compile_run(
         chosen = bits if bits is not None else loaded.config.qat_bits or 8
         # Cheap mistakes first: fine-tuning takes a while.
         check_bits(chosen)
+        check_membrane_bits(membranes)
         for file in files.values():
             check_parent(file) if dry_run else make_parent(file)
         loaded_data = loaded.data(source=data)
         if dry_run:
-            planned = _plan(loaded, loaded_data, chosen, epochs)
+            planned = _plan(loaded, loaded_data, chosen, membranes, epochs)
             progress.close()
             show_plan("compile a run", planned, list(files.values()), as_json)
             return
-        deployed = deploy_run(loaded, loaded_data, chosen, epochs, progress)
+        deployed = deploy_run(loaded, loaded_data, chosen, epochs, progress, membranes)
         save(deployed, target)
         if vectors is not None:
             record_vectors(deployed.program, loaded_data.frames("test"), loaded_data.temporal, vectors)
@@ -95,18 +103,19 @@ def compile_run(
     )
 
 
-def _plan(loaded: Run, data: Data, bits: int, qat_epochs: int) -> dict[str, object]:
+def _plan(loaded: Run, data: Data, bits: int, membranes: int, qat_epochs: int) -> dict[str, object]:
     """What would be compiled; the network is converted as it is, so what cannot be compiled is refused now."""
     from shiftlif.compile import convert
     from shiftlif.quantize import absorb
     from shiftlif.training.deployment import prepared_for
 
-    prepared = prepared_for(absorb(loaded.network), data, bits)
+    prepared = prepared_for(absorb(loaded.network), data, bits, membranes)
     program = convert(prepared, quantizer=data.quantizer, classes=data.classes, steps=data.steps)
     return {
         "run": str(loaded.folder),
         "dataset": loaded.summary["dataset"],
         "weight_bits": bits,
+        "membrane_bits": membranes,
         "qat_epochs": qat_epochs,
         "operations": len(program.operations),
         "weights": program.parameters,
@@ -115,7 +124,9 @@ def _plan(loaded: Run, data: Data, bits: int, qat_epochs: int) -> dict[str, obje
     }
 
 
-def deploy_run(loaded: Run, data: Data, bits: int, qat_epochs: int, progress: Progress) -> Deployed:
+def deploy_run(
+    loaded: Run, data: Data, bits: int, qat_epochs: int, progress: Progress, membranes: int = 32
+) -> Deployed:
     """`shiftlif.training.deployment.deploy` with the provenance of a run; shared with ``demo``."""
     from shiftlif.training.deployment import deploy
 
@@ -135,6 +146,7 @@ def deploy_run(loaded: Run, data: Data, bits: int, qat_epochs: int, progress: Pr
         data,
         loaded.config,
         bits=bits,
+        membrane_bits=membranes,
         qat_epochs=qat_epochs,
         metadata=metadata,
         progress=progress,

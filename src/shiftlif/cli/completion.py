@@ -19,6 +19,7 @@ AUGMENTATIONS = ("noise", "gain", "roll", "shift", "mask", "mask_channels", "fli
 ACCELERATORS = ("cpu", "gpu", "mps", "auto")
 PARTS = ("val", "test")
 BITS = ("8", "4")
+MEMBRANES = ("32", "16")
 GRID = ("dataset=", "neuron=", "steps=", "seed=")
 
 Offer = Callable[[str], list[tuple[str, str]]]

@@ -98,13 +98,17 @@ def compile_network(
     classes: Sequence[str],
     steps: int,
     weight_bits: int = 8,
+    membrane_bits: int = 32,
     metadata: dict[str, Any] | None = None,
 ) -> IntegerProgram:
     """Post-training compilation: ``prepare`` and `convert` without fine-tuning.
 
     Args and errors as in `shiftlif.quantize.prepare` and `convert`.
     """
-    prepared = prepare(absorbed, input_exponent=quantizer.exponent, weight_bits=weight_bits)
+    exponent = quantizer.exponent
+    prepared = prepare(
+        absorbed, input_exponent=exponent, weight_bits=weight_bits, membrane_bits=membrane_bits
+    )
     return convert(prepared, quantizer=quantizer, classes=classes, steps=steps, metadata=metadata)
 
 

@@ -74,7 +74,8 @@ def stored_prepared(absorbed: Network, data: Data, program: IntegerProgram, file
         ModelFileError: its weights beside ``file`` are missing, damaged, or those of another run.
     """
     try:
-        prepared = prepared_for(absorbed, data, int(program.metadata["weight_bits"]))
+        bits, membranes = program.metadata["weight_bits"], program.metadata.get("membrane_bits", 32)
+        prepared = prepared_for(absorbed, data, int(bits), int(membranes))
         prepared.load_state_dict(safetensors.torch.load(read_file(prepared_beside(file))))
     except (SafetensorError, RuntimeError, KeyError, TypeError) as error:
         raise ModelFileError(
