@@ -177,7 +177,8 @@ def test_tensors_that_changed_places_type_or_shape_are_refused(index, data):
             changed[one] = changed[one].reshape(-1, 1)
         case "value":
             changed[one] = changed[one].copy()
-            changed[one].flat[0] = data.draw(st.sampled_from([-128, -1, 0, 1, 7, 127]))  # some as it was
+            value = np.int64(data.draw(st.sampled_from([-128, -1, 0, 1, 7, 127])))  # some as it was
+            changed[one].flat[0] = value.astype(changed[one].dtype)
     with bounded():
         program = loaders.loads_as_written(loaders.written(header, changed))
         assert program is None or program.digest() == PROGRAMS[index].digest()
