@@ -99,7 +99,7 @@ def test_a_layer_just_above_16_bits_gets_them_and_equals_its_prepared_network():
     prepared = prepare(absorbed, input_exponent=5, membrane_bits=16)
     program = convert(prepared, quantizer=quantizer, classes=tuple("abcd"), steps=4)
     assert _widths(program) == [32, 16]  # int8 inputs are too large: the first layer stays as it is
-    first = [op.weight for op in _program(absorbed).operations if hasattr(op, "weight")][0]
+    first = next(op.weight for op in _program(absorbed).operations if hasattr(op, "weight"))
     assert (program.operations[1].weight == first).all()
     x = np.random.default_rng(0).integers(-128, 128, (8, 3, 20)).astype(np.int8)
     verify(prepared, program, x)

@@ -121,8 +121,10 @@ def read_npz_set(path: Path, name: str | None = None, source: str = "", digest: 
     rate = arrays.get("sample_rate")
     return RawSet(
         name=name or path.stem,
-        **x,
-        **labels,
+        x_train=x["x_train"],
+        y_train=labels["y_train"],
+        x_test=x["x_test"],
+        y_test=labels["y_test"],
         front_end=None,
         classes=classes,
         groups_train=groups,
