@@ -55,6 +55,7 @@ def row(ours, dense, accuracy):
     return {
         "shape": "digits dense",
         "steps": 1,
+        "inputs": "letters",
         "counted samples": 1,
         "density": {"letters": 0.25, "input": 1.0, "digits": 2.5},
         "ours": {**own, "membranes": 60, "largest activation": 40},
@@ -75,7 +76,7 @@ def test_the_page_says_what_is_reached_and_prints_density_and_steps_with_every_r
     document = {"quick": False, "versions": {"gcc": "gcc 1"}, "rows": [row(600, 1000, 0.9)]}
     assert ram_factor(document["rows"][0]) == 1.3
     text = render(document)
-    assert "| digits dense | 1 | 25.0% | 2.50 | 90.0 | 90.0 | 600 | 1,000 | **0.60** |" in text
+    assert "| digits dense | 1 | letters | 25.0 % | 2.50 | 90.0 | 90.0 | 600 | 1,000 | **0.60** |" in text
     assert "code of the runtime under 12 KB | **reached**" in text
     assert (
         "RAM under 1.3 times the membranes and the largest activation | **not reached** (0 of 1 are)" in text
