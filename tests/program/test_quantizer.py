@@ -157,3 +157,19 @@ def test_a_given_exponent_is_not_fitted():
     fitted = InputQuantizer.fit(x, exponent=2, digits=1)
     assert (fitted.exponent, fitted.digits) == (2, 1)
     assert fitted.quantize(x).tolist() == [[-4, 0], [4, 0]]
+
+
+@pytest.mark.parametrize(
+    ("exponent", "bounds"), [(0, (-1, 1)), (2, (-4, 4)), (6, (-64, 64)), (7, (-128, 127))]
+)
+def test_a_given_exponent_bounds_the_integers_by_a_power_of_two(exponent, bounds):
+    x = np.tile([-3.0, 3.0], 50)[:, None]  # mean 0, deviation 3: magnitudes of 1
+    fitted = InputQuantizer.fit(x, exponent=exponent)
+    assert (fitted.low, fitted.high) == bounds
+    assert fitted.quantize(x).max() == min(2**exponent, 127)
+
+
+def test_few_large_magnitudes_do_not_widen_the_bound():
+    x = np.concatenate([np.tile([-1.0, 1.0], 5000), [40.0, -40.0]])[:, None]  # deviation 1.15
+    assert InputQuantizer.fit(x, exponent=3).high == 8
+    assert InputQuantizer.fit(x, 100.0, exponent=3).high == 127
