@@ -26,7 +26,8 @@ def check(document: Path) -> None:
 def note(path: Path, content: Document, part: str, date: str, commit: str | None) -> None:
     """Add the headlines of one part of a document to the history beside it, and write the history's page.
 
-    A part of a quick run, an unfinished one and one without figures leave the history as it is.
+    A part of a quick run, an unfinished one, one without figures, and a document under another name than the
+    benchmark's leave the history as it is.
 
     Args:
         path: of the document, whose name is the benchmark's: ``results/engine.json``.
@@ -39,9 +40,9 @@ def note(path: Path, content: Document, part: str, date: str, commit: str | None
         DataError: the history is damaged.
         ModelFileError: it cannot be written.
     """
-    kind = KINDS[path.stem]
-    finished = kind.parts(content).get(part)
-    if finished is None or not (figures := kind.headlines(finished)):
+    kind = KINDS.get(path.stem)
+    finished = None if kind is None else kind.parts(content).get(part)
+    if kind is None or finished is None or not (figures := kind.headlines(finished)):
         return
     record = Record(path.stem, date, commit or "unknown", kind.machine(finished), figures)
     write_page(path.with_name(FILE), add(path.with_name(FILE), [record]))

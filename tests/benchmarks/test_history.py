@@ -134,6 +134,11 @@ def test_a_quick_run_leaves_no_history(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_document_under_another_name_has_no_history(tmp_path):
+    note(tmp_path / "second.json", cores_document(counted()), "digits dense", "2026-01-02", "c")
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_engine_benchmark_notes_each_shape_as_it_finishes(tmp_path, monkeypatch):
     from benchmarks.engine import __main__ as entry
 
