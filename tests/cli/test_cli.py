@@ -234,7 +234,7 @@ def test_datasets_fetches_what_it_may_and_says_what_to_do_for_the_rest(monkeypat
         (("train", "digits", "--set", "a.b=1"), "no such field"),
         (("train", "digits", "--epochs", 0), "epochs"),
         (("train", "--resume"), "--out"),
-        (("train", "--resume", "--out", "nowhere"), "cannot be read"),
+        (("train", "--resume", "--out", "nowhere"), "holds no run to resume"),
         (("train", "digits", "--config", "nowhere.yaml"), "nowhere.yaml"),
         (("train", "digits", "--K", 2, "--neuron", "LIF"), "no K"),
         (("compile", "nowhere"), "not a run folder"),
@@ -278,7 +278,11 @@ def test_ctrl_c_is_one_line_with_exit_code_130(tmp_path, monkeypatch):
     monkeypatch.setattr("shiftlif.training.fitting.fit", interrupted)
     result = call("train", "digits", "--out", tmp_path / "r")
     assert result.exit_code == 130
-    assert "--resume" in result.stderr
+    assert "nothing was written; call it again" in result.stderr
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r" / "config.yaml").touch()
+    result = call("train", "digits", "--out", tmp_path / "r")
+    assert (result.exit_code, f"--resume --out {tmp_path / 'r'}" in result.stderr) == (130, True)
     monkeypatch.setattr("shiftlif.program.load", interrupted)
     assert call("info", "p").exit_code == 130
 

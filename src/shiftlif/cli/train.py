@@ -12,7 +12,7 @@ from shiftlif.cli.compile import check_parent
 from shiftlif.cli.options import AsJson, DryRun, Quiet
 from shiftlif.cli.output import Interrupted, drawable, percent, show_json, show_pairs, show_plan
 from shiftlif.cli.progress import Progress
-from shiftlif.errors import ConfigurationError
+from shiftlif.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
     from shiftlif.training.config import TrainingConfig
@@ -117,12 +117,8 @@ def train(
         progress.begin("starting")
         from shiftlif.training.config import TrainingConfig, check, read_values
         from shiftlif.training.fitting import fit
-        from shiftlif.training.runs import CONFIG
+        from shiftlif.training.runs import CONFIG, known_or_there, resumed_values
 
-        if resume and dataset is None and config is None:
-            if out is None:
-                raise ConfigurationError("which run is to be resumed? name its folder with --out")
-            config = out / CONFIG
         values = read_values(config) if config is not None else {}
         options = {
             "dataset": dataset,
@@ -150,10 +146,20 @@ def train(
         for name, value in options.items():
             if value is not None:
                 _place(values, name, value)
-        if "dataset" not in values:
-            raise ConfigurationError("which data set? name one, for example 'shiftlif train digits'")
+        if "dataset" not in values and not (resume and out):
+            lacking = "run is to be resumed? name its folder with --out" if resume else ""
+            lacking = lacking or "data set? name one, for example 'shiftlif train digits'"
+            raise ConfigurationError(f"which {lacking}")
+        folder = out if out is not None else Path("runs") / Path(str(values["dataset"])).stem
+        moved = resume and "dataset" not in values
+        if resume:
+            values = resumed_values(folder, values)
         checked = check(TrainingConfig, values)
-        folder = out if out is not None else Path("runs") / Path(checked.dataset).stem
+        if moved and not known_or_there(checked.dataset):
+            raise DataError(
+                f"the data of {folder} were at {checked.dataset}, and nothing is there now; if they moved: shiftlif "
+                f"train PATH --resume --out {folder}"
+            )
         drawn = drawable([folder / name for name in FIGURES]) if figures else []
         progress.begin(f"reading {checked.dataset}")
         if dry_run:
@@ -164,7 +170,11 @@ def train(
         try:
             result = fit(checked, folder, resume=resume, progress=progress)
         except KeyboardInterrupt:
-            raise Interrupted(f"interrupted; continue with: shiftlif train --resume --out {folder}") from None
+            go_on = f"continue with: shiftlif train --resume --out {folder}"
+            begun = (folder / CONFIG).is_file()
+            raise Interrupted(
+                f"interrupted; {go_on if begun else 'nothing was written; call it again'}"
+            ) from None
     if drawn:
         _draw(result)
     summary = result.summary

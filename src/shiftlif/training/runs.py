@@ -16,6 +16,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ from shiftlif.training.config import (
     TrainingConfig,
     dump_config,
     load_config,
+    read_values,
 )
 
 CONFIG = "config.yaml"
@@ -94,6 +96,11 @@ class Run:
             DataError: the data cannot be loaded, or are not those that the run was trained on.
         """
         if dataset is None:
+            if source is None and not known_or_there(self.config.dataset):
+                raise DataError(
+                    f"the data of {self.folder} were at {self.config.dataset}, and nothing is there now; if they "
+                    "moved, pass --data PATH (in Python source=PATH)"
+                )
             moved = {} if source is None else {"dataset": str(source)}
             dataset = load_dataset(self.config.model_copy(update=moved))
         data = make_data(dataset, self.steps, self.quantizer)
@@ -148,6 +155,11 @@ def _absolute(dataset: str) -> str:
     return dataset if dataset in names() or not path.exists() else str(path.resolve())
 
 
+def known_or_there(dataset: str) -> bool:
+    """Whether a configuration's data set has a known name or is a path that exists."""
+    return dataset in names() or Path(dataset).expanduser().exists()
+
+
 def use_threads(config: TrainingConfig) -> None:
     """Give torch the configured number of CPU threads, for the whole process."""
     if config.threads is not None:
@@ -171,6 +183,41 @@ def _json(value: Any) -> bytes:
     return (json.dumps(value, indent=2) + "\n").encode()
 
 
+def _nothing_to_resume(folder: Path) -> ConfigurationError:
+    return ConfigurationError(
+        f"run folder {folder}: holds no run to resume (no {CONFIG}); check the name, or start one without --resume"
+    )
+
+
+def resumed_values(folder: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of the run in ``folder`` with the values that were given for its continuation over it.
+
+    A field that was not given is the run's, so only what was given can be refused by `check_folder`. The options of
+    a neuron belong to its kind: those of the run are left out where another kind is given.
+
+    Raises:
+        ConfigurationError: the folder holds no run, or its configuration cannot be read.
+    """
+    if not (folder / CONFIG).is_file():
+        raise _nothing_to_resume(folder)
+    stored = read_values(folder / CONFIG)
+    neuron = given.get("neuron")
+    if isinstance(neuron, Mapping) and isinstance(stored.get("neuron"), Mapping):
+        kind = stored["neuron"].get("kind")
+        if neuron.get("kind", kind) != kind:
+            del stored["neuron"]
+    return _overlaid(stored, given)
+
+
+def _overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    both = dict(below)
+    for name, value in above.items():
+        inner = both.get(name)
+        nested = isinstance(inner, Mapping) and isinstance(value, Mapping)
+        both[name] = _overlaid(inner, value) if nested else value
+    return both
+
+
 def check_folder(folder: Path, config: TrainingConfig, *, resume: bool) -> None:
     """Check that a run folder can be made, or that an existing one can be resumed with ``config`` (resolved).
 
@@ -186,7 +233,9 @@ def check_folder(folder: Path, config: TrainingConfig, *, resume: bool) -> None:
                 f"run folder {folder} holds a run already; resume it (--resume) or take another (--out)"
             )
         stored, wanted = load_config(existing).model_dump(), config.model_dump()
-        free = ("accelerator", "devices", "threads")  # where a run is computed may change
+        free = ["accelerator", "devices", "threads"]  # where a run is computed may change
+        if not known_or_there(stored["dataset"]):
+            free.append("dataset")  # moved; `write_input` compares what the data hold
         changed = [
             f"{k} was {stored[k]!r}, now {wanted[k]!r}"
             for k in wanted
@@ -194,14 +243,12 @@ def check_folder(folder: Path, config: TrainingConfig, *, resume: bool) -> None:
         ]
         if changed:
             raise ConfigurationError(
-                f"run folder {folder}: cannot resume with another configuration: {'; '.join(changed)}; "
-                "start a new run in another folder"
+                f"run folder {folder}: cannot resume with another configuration: {'; '.join(changed)}; go on with the "
+                f"run's own (shiftlif train --resume --out {folder}), or start a new run in another folder"
             )
         return
     if resume:
-        raise ConfigurationError(
-            f"run folder {folder}: holds no run to resume (no {CONFIG}); check the name, or start one without --resume"
-        )
+        raise _nothing_to_resume(folder)
     if folder.is_dir() and any(folder.iterdir()):
         raise ConfigurationError(
             f"run folder {folder}: holds other files and no run; choose a new or an empty folder (--out)"
@@ -275,6 +322,14 @@ def write_result(folder: Path, network: Network, summary: dict[str, Any]) -> Non
     write_atomically(folder / SUMMARY, _json(summary))
 
 
+def seconds_of(folder: Path) -> float | None:
+    """What the finished run in a folder took, in seconds; None where there is none, or its summary cannot be read."""
+    try:
+        return float(json.loads((folder / SUMMARY).read_text(encoding="utf-8"))["seconds"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def load_run(folder: str | Path) -> Run:
     """A finished run; nothing in the folder is executed.
 
@@ -283,6 +338,10 @@ def load_run(folder: str | Path) -> Run:
         ModelFileError: a file in it is unreadable or does not fit the others.
     """
     folder = Path(folder)
+    if folder.is_file():
+        holds = (folder.parent / CONFIG).is_file()
+        hint = f"give its folder, {folder.parent}" if holds else "give the folder that 'shiftlif train' made"
+        raise ConfigurationError(f"{folder} is a file, expected a run folder; {hint}")
     if not (folder / CONFIG).is_file():
         raise ConfigurationError(
             f"{folder} is not a run folder: it holds no {CONFIG}; make one with 'shiftlif train'"
