@@ -338,7 +338,7 @@ def test_missing_soundfile_names_the_extra(tmp_path, monkeypatch):
 def test_a_window_of_another_shape_is_advised_by_what_differs(tmp_path, shape, advice):
     write_folder(tmp_path, "npy")
     np.save(tmp_path / "walk" / "5.npy", RNG.normal(size=shape))
-    with pytest.raises(DataError, match="walk/5.npy") as caught:
+    with pytest.raises(DataError, match=r"walk/5\.npy") as caught:
         load(tmp_path)
     assert str(caught.value).endswith(advice)
 

@@ -116,6 +116,7 @@ def train(
     with Progress(quiet, as_json) as progress:
         progress.begin("starting")
         from shiftlif.training.config import TrainingConfig, check, read_values
+        from shiftlif.training.deployment import why_not_compiled
         from shiftlif.training.fitting import fit
         from shiftlif.training.runs import CONFIG, known_or_there, resumed_values
 
@@ -175,6 +176,8 @@ def train(
             raise Interrupted(
                 f"interrupted; {go_on if begun else 'nothing was written; call it again'}"
             ) from None
+        progress.begin("looking whether it compiles")
+        obstacle = why_not_compiled(result.network, result.data, checked.qat_bits or 8)
     if drawn:
         _draw(result)
     summary = result.summary
@@ -193,7 +196,8 @@ def train(
             "events per neuron per inference": f"{summary['events_per_neuron_per_inference']:.3f}",
             "seconds": summary["seconds"],
             "files": folder,
-            "next": f"shiftlif compile {folder}",
+            **({} if obstacle is None else {"does not compile": obstacle}),
+            "next": f"shiftlif {'compile' if obstacle is None else 'report'} {folder}",
         },
     )
 

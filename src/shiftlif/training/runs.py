@@ -213,8 +213,10 @@ def _overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, A
     both = dict(below)
     for name, value in above.items():
         inner = both.get(name)
-        nested = isinstance(inner, Mapping) and isinstance(value, Mapping)
-        both[name] = _overlaid(inner, value) if nested else value
+        if isinstance(inner, Mapping) and isinstance(value, Mapping):
+            both[name] = _overlaid(inner, value)
+        else:
+            both[name] = value
     return both
 
 
