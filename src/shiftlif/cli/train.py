@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,15 @@ import typer
 from shiftlif.cli import completion
 from shiftlif.cli.compile import check_parent
 from shiftlif.cli.options import AsJson, DryRun, Quiet
-from shiftlif.cli.output import Interrupted, drawable, percent, show_json, show_pairs, show_plan
+from shiftlif.cli.output import (
+    NOTHING_WRITTEN,
+    Interrupted,
+    drawable,
+    percent,
+    show_json,
+    show_pairs,
+    show_plan,
+)
 from shiftlif.cli.progress import Progress
 from shiftlif.errors import ConfigurationError, DataError
 
@@ -115,10 +124,11 @@ def train(
     """Train a network and write a run folder."""
     with Progress(quiet, as_json) as progress:
         progress.begin("starting")
+        _check_words(dataset, {"neuron": neuron, "model": model, "calibrate": calibrate})
         from shiftlif.training.config import TrainingConfig, check, read_values
         from shiftlif.training.deployment import why_not_compiled
         from shiftlif.training.fitting import fit
-        from shiftlif.training.runs import CONFIG, known_or_there, resumed_values
+        from shiftlif.training.runs import known_or_there, resumed_values
 
         values = read_values(config) if config is not None else {}
         options = {
@@ -171,11 +181,7 @@ def train(
         try:
             result = fit(checked, folder, resume=resume, progress=progress)
         except KeyboardInterrupt:
-            go_on = f"continue with: shiftlif train --resume --out {folder}"
-            begun = (folder / CONFIG).is_file()
-            raise Interrupted(
-                f"interrupted; {go_on if begun else 'nothing was written; call it again'}"
-            ) from None
+            raise interrupted_training(folder) from None
         progress.begin("looking whether it compiles")
         obstacle = why_not_compiled(result.network, result.data, checked.qat_bits or 8)
     if drawn:
@@ -202,6 +208,28 @@ def train(
     )
 
 
+WORDS = {
+    "neuron": completion.NEURONS,
+    "model": completion.MODELS,
+    "calibrate": completion.CALIBRATIONS,
+}
+
+
+def _check_words(dataset: str | None, given: dict[str, str | None]) -> None:
+    """Refuse a mistyped word before torch is imported, which takes seconds."""
+    from shiftlif.data.registry import check_name
+
+    for option, word in given.items():
+        if word is not None and word not in WORDS[option]:
+            near = get_close_matches(word, WORDS[option], n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigurationError(
+                f"--{option} {word}: there is none of this name; choose among {', '.join(WORDS[option])}{hint}"
+            )
+    if dataset is not None:
+        check_name(dataset)
+
+
 def plan_training(config: TrainingConfig, folder: Path, resume: bool) -> dict[str, object]:
     """What ``fit`` would do, after all it checks before the first batch; shared with ``demo``."""
     from shiftlif.training.fitting import start_of
@@ -226,6 +254,17 @@ def plan_training(config: TrainingConfig, folder: Path, resume: bool) -> dict[st
         "parameters": begun.network.n_parameters,
         "epochs": begun.config.epochs - done,
     }
+
+
+def interrupted_training(folder: Path) -> Interrupted:
+    """What Ctrl-C left of a training, and how to go on; shared with ``demo``."""
+    from shiftlif.training.runs import CONFIG
+
+    if not (folder / CONFIG).is_file():
+        return Interrupted(NOTHING_WRITTEN)
+    return Interrupted(
+        f"interrupted; every whole epoch is kept; continue with: shiftlif train --resume --out {folder}"
+    )
 
 
 def _idle(config: TrainingConfig) -> set[str]:
