@@ -18,7 +18,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ class Trained:
     epochs: int
     validation: Scores
     history: tuple[dict[str, float], ...]
-    seconds_before: float = 0.0
+    seconds_before: float = field(default=0.0, compare=False)
 
 
 class Keeper(Checkpoint):
