@@ -116,6 +116,12 @@ def test_moved_data_are_named_with_where_they_were_and_found_again(finished, kil
             assert f"the data of {finished} were at {data}" in refused.stderr
             assert "pass --data PATH" in refused.stderr
             assert "known sets" not in refused.stderr
+        refused = call("verify", finished, "--data", "nowhere")
+        assert (
+            f"nowhere: nothing is there, expected the file or folder to which the data of {finished} moved"
+            in (refused.stderr)
+        )
+        assert call("verify", finished, "--data", moved).exit_code == 0
         refused = call("train", "--resume", "--out", killed)
         assert f"shiftlif train PATH --resume --out {killed}" in refused.stderr
         done = call("train", moved, "--resume", "--out", killed, "--quiet")

@@ -46,7 +46,9 @@ def train(
     config: Annotated[
         Path | None, typer.Option(help="YAML or JSON file; options on the command line win.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run in --out, with its own options.")
+    ] = False,
     model: Annotated[
         str | None,
         typer.Option(
@@ -128,7 +130,8 @@ def train(
         from shiftlif.training.config import TrainingConfig, check, read_values
         from shiftlif.training.deployment import why_not_compiled
         from shiftlif.training.fitting import fit
-        from shiftlif.training.runs import known_or_there, resumed_values
+        from shiftlif.training.resume import resumed_values
+        from shiftlif.training.runs import known_or_there
 
         values = read_values(config) if config is not None else {}
         options = {
@@ -234,7 +237,8 @@ def plan_training(config: TrainingConfig, folder: Path, resume: bool) -> dict[st
     """What ``fit`` would do, after all it checks before the first batch; shared with ``demo``."""
     from shiftlif.training.fitting import start_of
     from shiftlif.training.loop import check_devices
-    from shiftlif.training.runs import CONFIG, HISTORY, check_folder
+    from shiftlif.training.resume import check_folder
+    from shiftlif.training.runs import CONFIG, HISTORY
     from shiftlif.training.teacher import load_teacher
 
     begun = start_of(config)

@@ -22,12 +22,11 @@ from shiftlif.training.config import LARGEST_BATCH, TrainingConfig
 from shiftlif.training.evaluation import evaluate, inputs
 from shiftlif.training.metrics import Scores
 from shiftlif.training.progress import Stages, counted, report_of
+from shiftlif.training.resume import open_run, seconds_of
 from shiftlif.training.runs import (
     build_network,
     load_dataset,
-    open_run,
     resolve,
-    seconds_of,
     use_threads,
     write_input,
     write_result,
