@@ -49,6 +49,23 @@ def test_unhealthy_layers_are_flagged_and_named(value, silent, saturated, collap
     assert found.to_dict()["silent"] is silent
 
 
+@pytest.mark.parametrize(
+    ("usage", "word", "letter"),
+    [
+        ((0.9995, 0.0005, 0.0), " is silent: 0.05 %", None),
+        ((0.9905, 0.0095, 0.0), " is nearly silent: 0.95 %", "all of them the letter 0.5;"),
+        ((0.9905, 0.0090, 0.0005), " is nearly silent: 0.95 %", None),
+        ((0.98, 0.02, 0.0), None, None),
+    ],
+)
+def test_layers_with_less_than_two_percent_of_events_are_named(usage, word, letter):
+    found = LayerStatistics("n", 1, round(1 - usage[0], 6), (0.0, 0.5, 1.0), usage, (0.0,) * 5).findings()
+    assert len(found) == (word is not None)
+    assert word is None or word in found[0]
+    assert ("all of them the letter" in "".join(found)) == (letter is not None)
+    assert letter is None or letter in found[0]
+
+
 def test_a_healthy_layer_has_no_findings():
     torch.manual_seed(0)
     (found,) = layer_statistics(identity(IntLIF(3, tau=1.0)), [torch.rand(2, 500, 1) * 3])

@@ -229,12 +229,12 @@ def test_datasets_fetches_what_it_may_and_says_what_to_do_for_the_rest(monkeypat
     [
         (("train",), "which data set"),
         (("train", "digitz"), "digitz"),
-        (("train", "digits", "--neuron", "Shift"), "neuron.kind"),
+        (("train", "digits", "--neuron", "Shift"), "did you mean ShiftLIF?"),
         (("train", "digits", "--set", "epochs"), "NAME=VALUE"),
         (("train", "digits", "--set", "a.b=1"), "no such field"),
         (("train", "digits", "--epochs", 0), "epochs"),
         (("train", "--resume"), "--out"),
-        (("train", "--resume", "--out", "nowhere"), "cannot be read"),
+        (("train", "--resume", "--out", "nowhere"), "holds no run to resume"),
         (("train", "digits", "--config", "nowhere.yaml"), "nowhere.yaml"),
         (("train", "digits", "--K", 2, "--neuron", "LIF"), "no K"),
         (("compile", "nowhere"), "not a run folder"),
@@ -278,9 +278,52 @@ def test_ctrl_c_is_one_line_with_exit_code_130(tmp_path, monkeypatch):
     monkeypatch.setattr("shiftlif.training.fitting.fit", interrupted)
     result = call("train", "digits", "--out", tmp_path / "r")
     assert result.exit_code == 130
-    assert "--resume" in result.stderr
+    assert "nothing was written; call it again" in result.stderr
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r" / "config.yaml").touch()
+    result = call("train", "digits", "--out", tmp_path / "r")
+    assert (result.exit_code, f"--resume --out {tmp_path / 'r'}" in result.stderr) == (130, True)
     monkeypatch.setattr("shiftlif.program.load", interrupted)
     assert call("info", "p").exit_code == 130
+
+
+def test_ctrl_c_of_a_compilation_says_that_nothing_was_written(made, tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("shiftlif.training.deployment.deploy", interrupted)
+    result = call("compile", made[0], "--out", tmp_path / "p.safetensors")
+    assert result.exit_code == 130
+    assert result.stderr.strip() == "interrupted; nothing was written; call it again"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_is_not_written_over_by_a_file(made):
+    for words in (("compile", made[0]), ("compile", made[0], "--dry-run"), ("report", made[0], "--dry-run")):
+        result = call(*words, "--out", made[0])
+        assert result.exit_code == 2
+        assert f"{made[0]}: is a folder, expected the name of a file to write" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["program.prepared.safetensors", "network.safetensors"])
+def test_weights_that_are_no_program_are_told_with_the_program_beside_them(made, program, name):
+    result = call("info", made[0] / name)
+    assert result.exit_code == 2
+    assert f"use {program}" in result.stderr
+    assert "compile the run first" not in result.stderr
+
+
+def test_a_share_above_one_is_no_tolerance(made):
+    result = call("levels", made[0], "--tolerance", 5)
+    assert result.exit_code == 2
+    assert "tolerance must be 0 to 1" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["compile", "demo", "behaviour"])
+def test_help_lists_the_values_of_the_bits(command):
+    text = call(command, "--help").output
+    assert "8|4" in text
+    assert ("32|16" in text) == (command == "compile")
 
 
 def test_a_missing_package_is_named_with_its_extra(tmp_path, monkeypatch):

@@ -201,7 +201,7 @@ def test_a_dry_run_leaves_out_what_is_switched_off(place, tmp_path):
     ("line", "said"),
     [
         ("train digits --out RUN", "holds a run already"),
-        ("train digits --out NEW --neuron Shift", "neuron.kind"),
+        ("train digits --out NEW --neuron Shift", "did you mean ShiftLIF?"),
         ("train digits --out PROGRAM/below", "no folder that can be written to"),
         ("train digits --out NEW --accelerator tpu", "accelerator"),
         ("train digits --out NEW --set teacher=nowhere", "nowhere"),

@@ -321,3 +321,30 @@ def test_missing_soundfile_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "soundfile", None)
     with pytest.raises(DataError, match=r"pip install 'shiftlif\[audio\]'"):
         load(folder)
+
+
+@pytest.mark.parametrize(
+    ("shape", "advice"),
+    [
+        ((3, 7), "; cut or pad all windows to one length"),
+        (
+            (2, 6),
+            "; give every window the same channels in the same order (a CSV file has a column for each)",
+        ),
+        ((2, 7), "a column for each), and cut or pad all windows to one length"),
+        ((3, 6, 1), "; bring all windows to one shape"),
+    ],
+)
+def test_a_window_of_another_shape_is_advised_by_what_differs(tmp_path, shape, advice):
+    write_folder(tmp_path, "npy")
+    np.save(tmp_path / "walk" / "5.npy", RNG.normal(size=shape))
+    with pytest.raises(DataError, match=r"walk/5\.npy") as caught:
+        load(tmp_path)
+    assert str(caught.value).endswith(advice)
+
+
+def test_a_file_of_another_kind_is_not_to_be_removed_before_a_second_look(tmp_path):
+    write_folder(tmp_path, "npy")
+    (tmp_path / "rest" / "a.ckpt").touch()
+    with pytest.raises(DataError, match="is this the data folder"):
+        load(tmp_path)

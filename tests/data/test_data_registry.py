@@ -170,3 +170,15 @@ def test_real_repeats_never_straddle(name, data_folder):
 def test_csi_har_validation_goes_through_both_subjects(data_folder):
     data = load("csi_har")
     assert np.bincount(data.y_val).tolist() == [6] * 7
+
+
+def test_a_name_written_almost_like_a_folder_beside_it_is_asked_after(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "motion").mkdir()
+    with pytest.raises(DataError, match=r"known sets: digits.*did you mean motion\?$"):
+        load("motionn")
+    with pytest.raises(DataError, match=r"did you mean .*motion\?$") as caught:
+        load(str(tmp_path / "motionn"))
+    assert "known sets" not in str(caught.value)
+    with pytest.raises(DataError, match=r"no such file or folder; check the path$"):
+        load("nowhere/at_all")

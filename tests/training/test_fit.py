@@ -122,6 +122,7 @@ def test_a_run_killed_in_the_middle_of_an_epoch_resumes_to_the_same_bits(
     assert (tmp_path / "cut" / "metrics.csv").read_text() == (tmp_path / "whole" / "metrics.csv").read_text()
     again = fit(varied, tmp_path / "cut", dataset=dataset, resume=True, progress=False)
     assert again.trained == resumed.trained, "resuming a finished run changes nothing"
+    assert again.summary["seconds"] == resumed.summary["seconds"] > resumed.trained.seconds_before > 0
 
 
 def test_ctrl_c_keeps_the_last_whole_epoch_and_is_not_swallowed(tmp_path, dataset, config, monkeypatch):

@@ -15,6 +15,8 @@ from shiftlif.neuron import SpikingNeuron
 
 QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
 SILENT = 0.001
+QUIET = 0.02
+"""Share of emissions other than 0 below which a layer is nearly silent: training warns, the report says why."""
 SATURATED = 0.9
 COLLAPSED = 0.999
 SAMPLED = 20_000  # membranes kept per layer and batch for the quantiles
@@ -49,6 +51,11 @@ class LayerStatistics:
         return self.events < SILENT
 
     @property
+    def nearly_silent(self) -> bool:
+        """Fewer than 2 % of the emissions are events, but at least 0.1 %."""
+        return not self.silent and self.events < QUIET
+
+    @property
     def saturated(self) -> bool:
         """More than 90 % of the emissions are the top letter."""
         return bool(self.usage) and self.usage[-1] > SATURATED
@@ -65,6 +72,14 @@ class LayerStatistics:
             found.append(
                 f"layer {self.name} is silent: {100 * self.events:.2f} % of its emissions are events; lower its scale "
                 f"({CALIBRATED}) or the rate penalty"
+            )
+        if self.nearly_silent:
+            spoken = [level for level, share in zip(self.levels, self.usage, strict=True) if level and share]
+            alone = len(spoken) == 1 and len(self.levels) > 2
+            found.append(
+                f"layer {self.name} is nearly silent: {100 * self.events:.2f} % of its emissions are events"
+                f"{f', all of them the letter {spoken[0]:g}' if alone else ''}; lower its scale ({CALIBRATED}) or the "
+                "rate penalty"
             )
         if self.saturated:
             found.append(

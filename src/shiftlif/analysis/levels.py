@@ -90,6 +90,14 @@ class LayerLevels:
         return self.chosen.rendering.scale
 
 
+def check_tolerance(tolerance: float) -> None:
+    """Raise a ConfigurationError unless a tolerance is a share: 0 to 1."""
+    if not 0 <= tolerance <= 1:
+        raise ConfigurationError(
+            f"tolerance must be 0 to 1, a share of the membrane's power (0.05 is 5 %), got {tolerance!r}"
+        )
+
+
 def recommend(candidates: Sequence[Candidate], tolerance: float) -> int:
     """The smallest size whose `Candidate.excess` is within the tolerance; else that of the least error.
 
@@ -97,12 +105,9 @@ def recommend(candidates: Sequence[Candidate], tolerance: float) -> int:
     letter beside 0 is optimal among its like at any membrane, so every layer would get it.
 
     Raises:
-        ConfigurationError: the tolerance is negative.
+        ConfigurationError: the tolerance is not 0 to 1.
     """
-    if not tolerance >= 0:
-        raise ConfigurationError(
-            f"tolerance must be at least 0, a share of the membrane's power, got {tolerance!r}"
-        )
+    check_tolerance(tolerance)
     within = [c.size for c in candidates if c.excess <= tolerance]
     return min(within) if within else min(candidates, key=lambda c: c.excess).size
 
@@ -128,7 +133,7 @@ def choose_levels(
         tolerance: in shares of the membrane's power. A larger one gives fewer letters and fewer events.
 
     Raises:
-        ConfigurationError: no layer's alphabet has a K or L, a candidate is out of range, or the tolerance is negative.
+        ConfigurationError: no layer has a K or L, a candidate is out of range, or the tolerance is not 0 to 1.
         NetworkError: the batch does not fit the network, is empty, or is not finite.
     """
     require_network(network)
@@ -249,7 +254,7 @@ def compare_alphabets(
 
     Raises:
         DataError: there is no batch.
-        ConfigurationError: an exponent is out of range, there is none, or the tolerance is negative.
+        ConfigurationError: an exponent is out of range, there is none, or the tolerance is not 0 to 1.
     """
     require_network(network)
     seen: dict[str, list[Tensor]] = {name: [] for name, _ in _calibrated(network)}

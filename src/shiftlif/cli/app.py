@@ -16,7 +16,7 @@ from shiftlif.cli.export import export_c
 from shiftlif.cli.gradients import gradients
 from shiftlif.cli.info import info
 from shiftlif.cli.levels import levels
-from shiftlif.cli.output import guarded
+from shiftlif.cli.output import NOTHING_WRITTEN, guarded
 from shiftlif.cli.report import report
 from shiftlif.cli.run import run
 from shiftlif.cli.train import train
@@ -74,8 +74,14 @@ COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
     "gradients": (gradients, "shiftlif gradients runs/digits --surrogate relsget --alpha 2 --alpha 8"),
     "bench": (bench, "shiftlif bench benchmarks/recipes/quick.yaml --jobs 2 --out bench.jsonl"),
 }
+INTERRUPTED = {
+    **dict.fromkeys(("verify", "info", "behaviour", "report"), NOTHING_WRITTEN),
+    "datasets": "interrupted; files that had arrived are kept; call it again for the rest",
+}
+"""What Ctrl-C leaves, for commands that do not say it themselves."""
 for _name, (_function, _example) in COMMANDS.items():
-    app.command(_name, epilog=f"Example: {_example}")(guarded(_function))
+    _guarded = guarded(_function, INTERRUPTED[_name]) if _name in INTERRUPTED else guarded(_function)
+    app.command(_name, epilog=f"Example: {_example}")(_guarded)
 
 export = typer.Typer(no_args_is_help=True, help="Write a program as source code.")
 export.command("c", epilog="Example: shiftlif export c runs/digits --out digits_c --name digits")(

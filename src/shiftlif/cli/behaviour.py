@@ -23,6 +23,7 @@ def behaviour(
         int | None,
         typer.Option(
             help="Weight bits, 8 or 4. (default: as compiled, else the run's qat_bits, else 8)",
+            metavar="|".join(completion.BITS),
             autocompletion=completion.one_of(completion.BITS),
         ),
     ] = None,

@@ -10,7 +10,7 @@ import typer
 
 from shiftlif.cli import completion
 from shiftlif.cli.options import AsJson, DryRun, MovedData, Quiet
-from shiftlif.cli.output import percent, show_json, show_pairs, show_plan
+from shiftlif.cli.output import NOTHING_WRITTEN, Interrupted, percent, show_json, show_pairs, show_plan
 from shiftlif.cli.progress import Progress
 from shiftlif.errors import ModelFileError
 
@@ -28,6 +28,7 @@ def compile_run(
         int | None,
         typer.Option(
             help="Weight bits, 8 or 4. (default: the run's qat_bits, else 8)",
+            metavar="|".join(completion.BITS),
             autocompletion=completion.one_of(completion.BITS),
         ),
     ] = None,
@@ -35,6 +36,7 @@ def compile_run(
         int,
         typer.Option(
             help="Membrane bits, 32 or 16: 16 takes coarser weights where membranes fit then, and saves RAM.",
+            metavar="|".join(completion.MEMBRANES),
             autocompletion=completion.one_of(completion.MEMBRANES),
         ),
     ] = 32,
@@ -75,6 +77,7 @@ def compile_run(
         check_bits(chosen)
         check_membrane_bits(membranes)
         for file in files.values():
+            check_file(file)
             check_parent(file) if dry_run else make_parent(file)
         loaded_data = loaded.data(source=data)
         if dry_run:
@@ -82,7 +85,10 @@ def compile_run(
             progress.close()
             show_plan("compile a run", planned, list(files.values()), as_json)
             return
-        deployed = deploy_run(loaded, loaded_data, chosen, epochs, progress, membranes)
+        try:
+            deployed = deploy_run(loaded, loaded_data, chosen, epochs, progress, membranes)
+        except KeyboardInterrupt:
+            raise Interrupted(NOTHING_WRITTEN) from None
         save(deployed, target)
         if vectors is not None:
             record_vectors(deployed.program, loaded_data.frames("test"), loaded_data.temporal, vectors)
@@ -151,6 +157,14 @@ def deploy_run(
         metadata=metadata,
         progress=progress,
     )
+
+
+def check_file(file: Path) -> None:
+    """Raise a ModelFileError where a folder has the name of a file that is to be written."""
+    if file.is_dir():
+        raise ModelFileError(
+            f"{file}: is a folder, expected the name of a file to write; name one in it, or another place"
+        )
 
 
 def make_parent(file: Path) -> None:

@@ -11,9 +11,9 @@ import typer
 from shiftlif.cli import completion
 from shiftlif.cli.compile import accuracies, deploy_run, record_vectors, save
 from shiftlif.cli.options import AsJson, DryRun, Quiet
-from shiftlif.cli.output import Interrupted, fresh_folder, percent, show_json, show_pairs, show_plan
+from shiftlif.cli.output import fresh_folder, percent, show_json, show_pairs, show_plan
 from shiftlif.cli.progress import Progress
-from shiftlif.cli.train import files_of, plan_training
+from shiftlif.cli.train import files_of, interrupted_training, plan_training
 
 VECTORS = "vectors.npz"
 
@@ -25,7 +25,12 @@ def demo(
     epochs: Annotated[int, typer.Option(min=1, help="Training epochs.")] = 20,
     qat_epochs: Annotated[int, typer.Option(min=0, help="Quantisation-aware epochs.")] = 0,
     bits: Annotated[
-        int, typer.Option(help="Weight bits, 8 or 4.", autocompletion=completion.one_of(completion.BITS))
+        int,
+        typer.Option(
+            help="Weight bits, 8 or 4.",
+            metavar="|".join(completion.BITS),
+            autocompletion=completion.one_of(completion.BITS),
+        ),
     ] = 8,
     dry_run: DryRun = False,
     quiet: Quiet = False,
@@ -59,7 +64,7 @@ def demo(
         try:
             result = fit(config, folder, progress=progress)
         except KeyboardInterrupt:
-            raise Interrupted(f"interrupted; continue with: shiftlif train --resume --out {folder}") from None
+            raise interrupted_training(folder) from None
         deployed = deploy_run(load_run(folder), result.data, bits, qat_epochs, progress)
         save(deployed, program)
         frames = result.data.frames("test")

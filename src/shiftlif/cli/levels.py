@@ -24,7 +24,7 @@ def levels(
     tolerance: Annotated[
         float | None,
         typer.Option(
-            help="Error that the recommended K may add, as a share of the membrane's power. (default: 0.05)"
+            help="Error that the recommended K may add, as a share of the membrane's power. (default: 0.05)",
         ),
     ] = None,
     samples: Annotated[
@@ -43,15 +43,16 @@ def levels(
     with Progress(quiet, as_json) as progress:
         progress.begin("loading the run")
         from shiftlif.analysis.figures import level_curves
-        from shiftlif.analysis.levels import TOLERANCE, compare_alphabets
+        from shiftlif.analysis.levels import TOLERANCE, check_tolerance, compare_alphabets
         from shiftlif.network import family_of
         from shiftlif.training.evaluation import subsample
         from shiftlif.training.runs import load_run, use_threads
 
+        tolerance = TOLERANCE if tolerance is None else tolerance
+        check_tolerance(tolerance)
         run = load_run(folder)
         use_threads(run.config)
         x, _ = subsample(run.data(source=data), "val", samples)
-        tolerance = TOLERANCE if tolerance is None else tolerance
         target = out if out is not None else folder
         figures = drawable([target / FIGURE])
         if dry_run:

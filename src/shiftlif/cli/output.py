@@ -53,8 +53,16 @@ class Interrupted(Exception):
     """Ctrl-C, with one line about what was kept and how to go on."""
 
 
-def guarded(command: Callable[P, R]) -> Callable[P, R]:
-    """The command with every expected failure as one line: exit code 2, or 130 for Ctrl-C."""
+NOTHING_WRITTEN = "interrupted; nothing was written; call it again"
+
+
+def guarded(command: Callable[P, R], interrupted: str = "interrupted; call it again") -> Callable[P, R]:
+    """The command with every expected failure as one line: exit code 2, or 130 for Ctrl-C.
+
+    Args:
+        command: which may say more about Ctrl-C with `Interrupted`.
+        interrupted: what is said of Ctrl-C where it does not.
+    """
 
     @functools.wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -75,7 +83,7 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             # What is left in the buffer would fail again when the interpreter ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         except (KeyboardInterrupt, Interrupted) as error:
-            ERRORS.line(str(error) or "interrupted", "yellow")
+            ERRORS.line(str(error) or interrupted, "yellow")
             raise typer.Exit(130) from None
         raise typer.Exit(2)
 

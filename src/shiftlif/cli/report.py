@@ -33,11 +33,12 @@ def report(
     folders = [run] if other is None else [run, other]
     with Progress(quiet, as_json) as progress:
         progress.begin("starting")
-        from shiftlif.cli.compile import check_parent, make_parent
+        from shiftlif.cli.compile import check_file, check_parent, make_parent
         from shiftlif.program.storage import write_atomically
         from shiftlif.report.report import figures_of, gather, html
         from shiftlif.training.runs import load_run
 
+        check_file(target)
         if dry_run:
             runs = [str(load_run(folder).folder) for folder in folders]
             check_parent(target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,9 +11,17 @@ import typer
 from shiftlif.cli import completion
 from shiftlif.cli.compile import check_parent
 from shiftlif.cli.options import AsJson, DryRun, Quiet
-from shiftlif.cli.output import Interrupted, drawable, percent, show_json, show_pairs, show_plan
+from shiftlif.cli.output import (
+    NOTHING_WRITTEN,
+    Interrupted,
+    drawable,
+    percent,
+    show_json,
+    show_pairs,
+    show_plan,
+)
 from shiftlif.cli.progress import Progress
-from shiftlif.errors import ConfigurationError
+from shiftlif.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
     from shiftlif.training.config import TrainingConfig
@@ -37,7 +46,9 @@ def train(
     config: Annotated[
         Path | None, typer.Option(help="YAML or JSON file; options on the command line win.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run in --out, with its own options.")
+    ] = False,
     model: Annotated[
         str | None,
         typer.Option(
@@ -115,14 +126,13 @@ def train(
     """Train a network and write a run folder."""
     with Progress(quiet, as_json) as progress:
         progress.begin("starting")
+        _check_words(dataset, {"neuron": neuron, "model": model, "calibrate": calibrate})
         from shiftlif.training.config import TrainingConfig, check, read_values
+        from shiftlif.training.deployment import why_not_compiled
         from shiftlif.training.fitting import fit
-        from shiftlif.training.runs import CONFIG
+        from shiftlif.training.resume import resumed_values
+        from shiftlif.training.runs import known_or_there
 
-        if resume and dataset is None and config is None:
-            if out is None:
-                raise ConfigurationError("which run is to be resumed? name its folder with --out")
-            config = out / CONFIG
         values = read_values(config) if config is not None else {}
         options = {
             "dataset": dataset,
@@ -150,10 +160,20 @@ def train(
         for name, value in options.items():
             if value is not None:
                 _place(values, name, value)
-        if "dataset" not in values:
-            raise ConfigurationError("which data set? name one, for example 'shiftlif train digits'")
+        if "dataset" not in values and not (resume and out):
+            lacking = "run is to be resumed? name its folder with --out" if resume else ""
+            lacking = lacking or "data set? name one, for example 'shiftlif train digits'"
+            raise ConfigurationError(f"which {lacking}")
+        folder = out if out is not None else Path("runs") / Path(str(values["dataset"])).stem
+        moved = resume and "dataset" not in values
+        if resume:
+            values = resumed_values(folder, values)
         checked = check(TrainingConfig, values)
-        folder = out if out is not None else Path("runs") / Path(checked.dataset).stem
+        if moved and not known_or_there(checked.dataset):
+            raise DataError(
+                f"the data of {folder} were at {checked.dataset}, and nothing is there now; if they moved: shiftlif "
+                f"train PATH --resume --out {folder}"
+            )
         drawn = drawable([folder / name for name in FIGURES]) if figures else []
         progress.begin(f"reading {checked.dataset}")
         if dry_run:
@@ -164,7 +184,9 @@ def train(
         try:
             result = fit(checked, folder, resume=resume, progress=progress)
         except KeyboardInterrupt:
-            raise Interrupted(f"interrupted; continue with: shiftlif train --resume --out {folder}") from None
+            raise interrupted_training(folder) from None
+        progress.begin("looking whether it compiles")
+        obstacle = why_not_compiled(result.network, result.data, checked.qat_bits or 8)
     if drawn:
         _draw(result)
     summary = result.summary
@@ -183,16 +205,40 @@ def train(
             "events per neuron per inference": f"{summary['events_per_neuron_per_inference']:.3f}",
             "seconds": summary["seconds"],
             "files": folder,
-            "next": f"shiftlif compile {folder}",
+            **({} if obstacle is None else {"does not compile": obstacle}),
+            "next": f"shiftlif {'compile' if obstacle is None else 'report'} {folder}",
         },
     )
+
+
+WORDS = {
+    "neuron": completion.NEURONS,
+    "model": completion.MODELS,
+    "calibrate": completion.CALIBRATIONS,
+}
+
+
+def _check_words(dataset: str | None, given: dict[str, str | None]) -> None:
+    """Refuse a mistyped word before torch is imported, which takes seconds."""
+    from shiftlif.data.registry import check_name
+
+    for option, word in given.items():
+        if word is not None and word not in WORDS[option]:
+            near = get_close_matches(word, WORDS[option], n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigurationError(
+                f"--{option} {word}: there is none of this name; choose among {', '.join(WORDS[option])}{hint}"
+            )
+    if dataset is not None:
+        check_name(dataset)
 
 
 def plan_training(config: TrainingConfig, folder: Path, resume: bool) -> dict[str, object]:
     """What ``fit`` would do, after all it checks before the first batch; shared with ``demo``."""
     from shiftlif.training.fitting import start_of
     from shiftlif.training.loop import check_devices
-    from shiftlif.training.runs import CONFIG, HISTORY, check_folder
+    from shiftlif.training.resume import check_folder
+    from shiftlif.training.runs import CONFIG, HISTORY
     from shiftlif.training.teacher import load_teacher
 
     begun = start_of(config)
@@ -212,6 +258,17 @@ def plan_training(config: TrainingConfig, folder: Path, resume: bool) -> dict[st
         "parameters": begun.network.n_parameters,
         "epochs": begun.config.epochs - done,
     }
+
+
+def interrupted_training(folder: Path) -> Interrupted:
+    """What Ctrl-C left of a training, and how to go on; shared with ``demo``."""
+    from shiftlif.training.runs import CONFIG
+
+    if not (folder / CONFIG).is_file():
+        return Interrupted(NOTHING_WRITTEN)
+    return Interrupted(
+        f"interrupted; every whole epoch is kept; continue with: shiftlif train --resume --out {folder}"
+    )
 
 
 def _idle(config: TrainingConfig) -> set[str]:

@@ -137,6 +137,10 @@ def _visible(folder: Path) -> list[Path]:
 def _parts(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise DataError(f"{folder}: there is no such folder; check the path")
+    if (folder / "config.yaml").is_file() and (folder / "checkpoints").is_dir():
+        raise DataError(
+            f"{folder}: is a run folder, not data; to go on with the run: shiftlif train --resume --out {folder}"
+        )
     names = {path.name for path in _visible(folder) if path.is_dir()}
     if not names & {"train", "test"}:
         return {"train": folder}
@@ -166,8 +170,8 @@ def _kind(paths: list[Path]) -> str:
     for path in paths:
         if path.is_dir() or path.suffix.lower() not in kinds:
             raise DataError(
-                f"{path}: is not a .csv, .wav or .npy file nor a recording of events; remove it from the data "
-                f"folder: {FORM}"
+                f"{path}: is not a .csv, .wav or .npy file nor a recording of events; is this the data folder? if "
+                f"it is, move the file out of it: {FORM}"
             )
         if path.suffix.lower() != first:
             raise DataError(
@@ -195,10 +199,22 @@ def _stacked(paths: list[Path], read: Callable[[Path], Array]) -> Array:
             raise DataError(f"{path}: holds NaN or infinity; repair or remove it")
         if samples[-1].shape != samples[0].shape:
             raise DataError(
-                f"{path}: has {_form(samples[-1])}, expected {_form(samples[0])} as in {paths[0]}; cut or "
-                f"pad all windows to one length"
+                f"{path}: has {_form(samples[-1])}, expected {_form(samples[0])} as in {paths[0]}; "
+                f"{_remedy(samples[-1].shape, samples[0].shape)}"
             )
     return np.stack(samples)
+
+
+def _remedy(shape: tuple[int, ...], expected: tuple[int, ...]) -> str:
+    """What to do about a window of another shape than the first one."""
+    if len(shape) == len(expected) and shape[:-1] == expected[:-1] and len(shape) < 3:
+        return "cut or pad all windows to one length"
+    if len(shape) == len(expected) == 2:
+        also = "" if shape[1] == expected[1] else ", and cut or pad all windows to one length"
+        return (
+            f"give every window the same channels in the same order (a CSV file has a column for each){also}"
+        )
+    return "bring all windows to one shape"
 
 
 def _form(sample: Array) -> str:

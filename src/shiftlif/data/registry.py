@@ -8,7 +8,7 @@ their authors' files below ``$SHIFTLIF_DATA/<name>``.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -198,11 +198,8 @@ def load(
             f"{', '.join(OFFICIAL)}"
         )
     if str(name) not in SPECS:
-        if isinstance(name, str) and not Path(name).expanduser().exists():
-            raise DataError(
-                f"data set {name!r}: there is no known set and no file or folder of this name; known sets: "
-                f"{', '.join(SPECS)}{_nearest(name)}"
-            )
+        if isinstance(name, str):
+            check_name(name)
         return load_path(
             name,
             frames=frames,
@@ -234,15 +231,33 @@ def load(
     return build(raw, chosen, val_fraction, split_seed)
 
 
+def check_name(name: str) -> None:
+    """Raise a DataError unless a data set has a known name or is a path that exists; nothing is read."""
+    path = Path(name).expanduser()
+    if name in SPECS or path.exists():
+        return
+    around = path.parent
+    there = [entry.name for entry in around.iterdir() if entry.name[0] != "."] if around.is_dir() else []
+    if path.name != name or path.suffix:  # meant as a path
+        near = get_close_matches(path.name, there, n=1)
+        hint = f"did you mean {around / near[0]}?" if near else "check the path"
+        raise DataError(f"data set {name!r}: there is no such file or folder; {hint}")
+    raise DataError(
+        f"data set {name!r}: there is no known set and no file or folder of this name; known sets: "
+        f"{', '.join(SPECS)}{_nearest(name, there)}"
+    )
+
+
 def _spec(name: str) -> Spec:
     if name not in SPECS:
         raise DataError(f"data set {name!r} is unknown; known sets: {', '.join(SPECS)}{_nearest(name)}")
     return SPECS[name]
 
 
-def _nearest(name: str) -> str:
-    """A question after the known set that is written most alike; empty where none is."""
-    found = get_close_matches(name.lower().replace("-", "_"), SPECS, n=1)
+def _nearest(name: str, others: Iterable[str] = ()) -> str:
+    """A question after the known set, or the other name, that is written most alike; empty where none is."""
+    found = get_close_matches(name, others, n=1, cutoff=0.8)
+    found = found or get_close_matches(name.lower().replace("-", "_"), SPECS, n=1)
     return f"; did you mean {found[0]}?" if found else ""
 
 

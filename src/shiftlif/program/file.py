@@ -11,6 +11,7 @@ import hashlib
 import json
 from dataclasses import dataclass, fields
 from os import PathLike
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -24,7 +25,7 @@ from shiftlif.program.checks import shown
 from shiftlif.program.operations import ARRAY_FIELDS, KINDS, Input, Operation, arrays_of, kind_of
 from shiftlif.program.program import IntegerProgram
 from shiftlif.program.quantizer import InputQuantizer
-from shiftlif.program.storage import read_file, write_atomically
+from shiftlif.program.storage import PREPARED, PROGRAM, read_file, write_atomically
 
 FORMAT = "shiftlif-program"
 VERSION = 1
@@ -145,7 +146,7 @@ def load(path: str | PathLike[str]) -> IntegerProgram:
             anything that a program may not hold; the message names the field.
     """
     try:
-        return decode(read_file(path))
+        return _decoded(read_file(path), _program_beside(Path(path)))
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from (
             error.__cause__ or error
@@ -154,7 +155,18 @@ def load(path: str | PathLike[str]) -> IntegerProgram:
 
 def decode(content: bytes) -> IntegerProgram:
     """The program in the bytes of a model file; errors as `load`."""
-    header, tensors = _open(content)
+    return _decoded(content, None)
+
+
+def _program_beside(path: Path) -> Path | None:
+    """The program that a file which is none was perhaps taken for; None where there is none beside it."""
+    made = path.name.removesuffix(PREPARED) + ".safetensors" if path.name.endswith(PREPARED) else PROGRAM
+    beside = path.with_name(made)
+    return beside if beside != path and beside.is_file() else None
+
+
+def _decoded(content: bytes, beside: Path | None) -> IntegerProgram:
+    header, tensors = _open(content, beside)
     _check_keys("header", header, set(HEADER_FIELDS))
     given = header.pop("digest")
     try:
@@ -206,7 +218,7 @@ def decode(content: bytes) -> IntegerProgram:
     return program
 
 
-def _open(content: bytes) -> tuple[dict[str, Any], Tensors]:
+def _open(content: bytes, beside: Path | None) -> tuple[dict[str, Any], Tensors]:
     """The header and the tensors, before any check of what they say."""
     try:
         tensors = load_tensors(content)
@@ -216,11 +228,15 @@ def _open(content: bytes) -> tuple[dict[str, Any], Tensors]:
         raise ModelFileError(f"not a complete safetensors file ({error}); copy or export it again") from error
     metadata = outer.get("__metadata__") or {}
     if KEY not in metadata:
+        advice = (
+            "a trained network perhaps: compile the run first (shiftlif compile RUN) and use its program.safetensors"
+            if beside is None
+            else f"a network's weights perhaps: use {beside}"
+        )
         _refuse(
             "metadata",
             sorted(metadata),
-            f"a key '{KEY}'; this safetensors file holds no integer program, a trained network perhaps: "
-            f"compile the run first (shiftlif compile RUN) and use its program.safetensors",
+            f"a key '{KEY}'; this safetensors file holds no integer program, {advice}",
         )
     try:
         header = json.loads(metadata[KEY])

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from shiftlif.errors import ModelFileError
 
+PREPARED = ".prepared.safetensors"
+"""Ends the name of the file beside a program that holds its prepared network's weights."""
 PROGRAM = "program.safetensors"  # what a run folder calls its model file
 
 

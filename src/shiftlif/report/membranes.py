@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shiftlif.analysis.layers import CALIBRATED, SILENT
+from shiftlif.analysis.layers import CALIBRATED, QUIET, SILENT
 from shiftlif.report.evidence import Evidence
 from shiftlif.report.letters import dead
 from shiftlif.report.recordings import Drive, Floats, Layer, recordings
@@ -19,8 +19,6 @@ BINS = 80
 TAIL = 0.001
 """Share of the membranes at either end that the first and the last bin take in."""
 MOST_RULES = 24
-QUIET = 0.02
-"""Share of emissions other than 0 below which a layer is nearly silent, and its section says why."""
 MUTE = 0.2
 """Share of neurons that never speak above which a layer's section says what keeps them silent."""
 

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from shiftlif.errors import ModelFileError
 from shiftlif.network import Network
 from shiftlif.program import IntegerProgram, load
-from shiftlif.program.storage import PROGRAM, read_file
+from shiftlif.program.storage import PREPARED, PROGRAM, read_file
 from shiftlif.training.batches import Data
 from shiftlif.training.deployment import prepared_for
 from shiftlif.training.runs import Run
@@ -40,7 +40,7 @@ class Quantised(NamedTuple):
 
 def prepared_beside(program: Path) -> Path:
     """Where the weights of a program's prepared network lie, which ``verify RUN`` compares it with."""
-    return program.with_name(f"{program.stem}.prepared.safetensors")
+    return program.with_name(f"{program.stem}{PREPARED}")
 
 
 def quantised(run: Run, absorbed: Network, data: Data, bits: int | None = None) -> Quantised:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from shiftlif.compile import Verification, convert, verify
-from shiftlif.errors import VerificationError
+from shiftlif.errors import CompileError, VerificationError
 from shiftlif.network import Network, evaluating
 from shiftlif.program import IntegerProgram
 from shiftlif.quantize import absorb, prepare
@@ -164,6 +164,15 @@ def prepared_for(absorbed: Network, data: Data, bits: int, membrane_bits: int = 
     """`shiftlif.quantize.prepare` for the quantiser of a data set."""
     exponent = data.quantizer.exponent
     return prepare(absorbed, input_exponent=exponent, weight_bits=bits, membrane_bits=membrane_bits)
+
+
+def why_not_compiled(network: Network, data: Data, bits: int = 8) -> str | None:
+    """Why `deploy` would refuse a trained network, naming the layer; None where nothing is in the way."""
+    try:
+        prepared_for(absorb(network), data, bits)
+    except CompileError as error:
+        return str(error)
+    return None
 
 
 def strided(samples: int, limit: int | None) -> npt.NDArray[np.int64]:

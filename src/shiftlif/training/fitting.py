@@ -22,10 +22,10 @@ from shiftlif.training.config import LARGEST_BATCH, TrainingConfig
 from shiftlif.training.evaluation import evaluate, inputs
 from shiftlif.training.metrics import Scores
 from shiftlif.training.progress import Stages, counted, report_of
+from shiftlif.training.resume import open_run, seconds_of
 from shiftlif.training.runs import (
     build_network,
     load_dataset,
-    open_run,
     resolve,
     use_threads,
     write_input,
@@ -137,7 +137,8 @@ def fit(
     if first:
         open_run(folder, config, resume=resume)
         write_input(folder, data, dataset.front_end)
-    trained = train(network, data, config, folder=folder, resume=resume, progress=progress)
+    finished = seconds_of(folder)
+    trained = train(network, data, config, folder=folder, resume=resume, progress=progress, started=start)
     report = report_of(progress, "measuring layers")
     layers = tuple(layer_statistics(network, counted(inputs(data, "val"), report, len(data.parts["val"]))))
     test = evaluate(network, data, "test", report=report_of(progress, "testing"))
@@ -158,7 +159,9 @@ def fit(
         "events_per_neuron_per_inference": _events_per_inference(layers, data.steps),
         "layers": [layer.to_dict() for layer in layers],
         "warnings": findings,
-        "seconds": round(time.perf_counter() - start, 2),
+        "seconds": round(trained.seconds_before + time.perf_counter() - start, 2)
+        if finished is None
+        else finished,
         "versions": versions(),
     }
     if first:

@@ -14,10 +14,11 @@ import math
 import pickle
 import signal
 import threading
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +50,14 @@ class Trained:
         epochs: how many were run.
         validation: scores of the best epoch.
         history: one row of figures per epoch.
+        seconds_before: what the run had taken when it was interrupted, up to its last whole epoch; 0 for a new one.
     """
 
     best_epoch: int
     epochs: int
     validation: Scores
     history: tuple[dict[str, float], ...]
+    seconds_before: float = field(default=0.0, compare=False)
 
 
 class Keeper(Checkpoint):
@@ -66,11 +69,14 @@ class Keeper(Checkpoint):
     Args:
         folder: the run folder; None keeps everything in memory.
         patience: epochs without a better one before training stops; None never stops.
+        started: when the run, or this part of it, began, by ``time.perf_counter``; None: now.
     """
 
-    def __init__(self, folder: Path | None, patience: int | None) -> None:
+    def __init__(self, folder: Path | None, patience: int | None, started: float | None = None) -> None:
         self.folder = folder
         self.patience = patience
+        self.started = time.perf_counter() if started is None else started
+        self.seconds_before = 0.0
         self.history: list[dict[str, float]] = []
         self.best_epoch = 0
         self.best_weights: dict[str, Tensor] = {}
@@ -82,13 +88,19 @@ class Keeper(Checkpoint):
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint holds of this; the best weights are part of it, so resuming needs one file."""
-        return {"history": self.history, "best_epoch": self.best_epoch, "best_weights": self.best_weights}
+        return {
+            "history": self.history,
+            "best_epoch": self.best_epoch,
+            "best_weights": self.best_weights,
+            "seconds": self.seconds_before + time.perf_counter() - self.started,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue from a checkpoint."""
         self.history = list(state_dict["history"])
         self.best_epoch = int(state_dict["best_epoch"])
         self.best_weights = dict(state_dict["best_weights"])
+        self.seconds_before = float(state_dict.get("seconds", 0.0))  # earlier versions kept none
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Note the epoch, keep the best, write the files, and stop where patience is over."""
@@ -208,6 +220,7 @@ def train(
     resume: bool = False,
     progress: bool | Stages = True,
     stage: str = "training",
+    started: float | None = None,
 ) -> Trained:
     """Train a network in place and leave it, in evaluation mode on the CPU, at its best epoch.
 
@@ -219,6 +232,7 @@ def train(
         resume: continue from the folder's last checkpoint, where there is one.
         progress: show Lightning's progress bar, or report to whoever shows stages.
         stage: what the report is called.
+        started: when the run began, by ``time.perf_counter``; None: now.
 
     Raises:
         ConfigurationError: the accelerator or the devices are not there, or the teacher does not fit the data.
@@ -234,7 +248,7 @@ def train(
         temporal=data.temporal,
         teacher=None if config.teacher is None else load_teacher(config.teacher, data),
     )
-    keeper = Keeper(folder, config.patience)
+    keeper = Keeper(folder, config.patience, started)
     with _quiet():
         trainer = _trainer(config, keeper, folder, progress, stage)
         last = None if folder is None or not resume or not (folder / LAST).is_file() else folder / LAST
@@ -253,6 +267,7 @@ def train(
         len(keeper.history),
         Scores(**{name: best[f"val/{name}"] for name in Scores.__dataclass_fields__}),
         tuple(copy.deepcopy(keeper.history)),
+        keeper.seconds_before,
     )
 
 

@@ -37,7 +37,6 @@ from shiftlif.training.config import (
     DEFAULT_STEPS,
     LARGEST_BATCH,
     TrainingConfig,
-    dump_config,
     load_config,
 )
 
@@ -94,6 +93,16 @@ class Run:
             DataError: the data cannot be loaded, or are not those that the run was trained on.
         """
         if dataset is None:
+            if source is None and not known_or_there(self.config.dataset):
+                raise DataError(
+                    f"the data of {self.folder} were at {self.config.dataset}, and nothing is there now; if they "
+                    "moved, pass --data PATH (in Python source=PATH)"
+                )
+            if source is not None and not known_or_there(str(source)):
+                raise DataError(
+                    f"{source}: nothing is there, expected the file or folder to which the data of {self.folder} "
+                    "moved; check the path"
+                )
             moved = {} if source is None else {"dataset": str(source)}
             dataset = load_dataset(self.config.model_copy(update=moved))
         data = make_data(dataset, self.steps, self.quantizer)
@@ -148,6 +157,11 @@ def _absolute(dataset: str) -> str:
     return dataset if dataset in names() or not path.exists() else str(path.resolve())
 
 
+def known_or_there(dataset: str) -> bool:
+    """Whether a configuration's data set has a known name or is a path that exists."""
+    return dataset in names() or Path(dataset).expanduser().exists()
+
+
 def use_threads(config: TrainingConfig) -> None:
     """Give torch the configured number of CPU threads, for the whole process."""
     if config.threads is not None:
@@ -169,62 +183,6 @@ def build_network(config: TrainingConfig, sample_shape: tuple[int, ...], n_class
 
 def _json(value: Any) -> bytes:
     return (json.dumps(value, indent=2) + "\n").encode()
-
-
-def check_folder(folder: Path, config: TrainingConfig, *, resume: bool) -> None:
-    """Check that a run folder can be made, or that an existing one can be resumed with ``config`` (resolved).
-
-    Raises:
-        ConfigurationError: the folder holds a run and ``resume`` is not asked for, or the run is of another
-            configuration (the message names the fields), or there is none to resume, or the folder holds
-            something else.
-    """
-    existing = folder / CONFIG
-    if existing.exists():
-        if not resume:
-            raise ConfigurationError(
-                f"run folder {folder} holds a run already; resume it (--resume) or take another (--out)"
-            )
-        stored, wanted = load_config(existing).model_dump(), config.model_dump()
-        free = ("accelerator", "devices", "threads")  # where a run is computed may change
-        changed = [
-            f"{k} was {stored[k]!r}, now {wanted[k]!r}"
-            for k in wanted
-            if k not in free and stored[k] != wanted[k]
-        ]
-        if changed:
-            raise ConfigurationError(
-                f"run folder {folder}: cannot resume with another configuration: {'; '.join(changed)}; "
-                "start a new run in another folder"
-            )
-        return
-    if resume:
-        raise ConfigurationError(
-            f"run folder {folder}: holds no run to resume (no {CONFIG}); check the name, or start one without --resume"
-        )
-    if folder.is_dir() and any(folder.iterdir()):
-        raise ConfigurationError(
-            f"run folder {folder}: holds other files and no run; choose a new or an empty folder (--out)"
-        )
-
-
-def open_run(folder: Path, config: TrainingConfig, *, resume: bool) -> None:
-    """Make a run folder, unless it is there to be resumed.
-
-    Raises:
-        ConfigurationError: as `check_folder`.
-        ModelFileError: it cannot be made or written.
-    """
-    check_folder(folder, config, resume=resume)
-    if (folder / CONFIG).exists():
-        return
-    try:
-        (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ModelFileError(
-            f"run folder {folder}: cannot be made ({error.strerror or error}); choose another folder"
-        ) from error
-    write_atomically(folder / CONFIG, dump_config(config).encode())
 
 
 def write_input(folder: Path, data: Data, front_end: dict[str, Any]) -> None:
@@ -283,6 +241,10 @@ def load_run(folder: str | Path) -> Run:
         ModelFileError: a file in it is unreadable or does not fit the others.
     """
     folder = Path(folder)
+    if folder.is_file():
+        holds = (folder.parent / CONFIG).is_file()
+        hint = f"give its folder, {folder.parent}" if holds else "give the folder that 'shiftlif train' made"
+        raise ConfigurationError(f"{folder} is a file, expected a run folder; {hint}")
     if not (folder / CONFIG).is_file():
         raise ConfigurationError(
             f"{folder} is not a run folder: it holds no {CONFIG}; make one with 'shiftlif train'"

@@ -112,5 +112,5 @@ def test_a_damaged_file_is_named(tmp_path):
     damaged.write_bytes(b"not HDF5 at all")
     with pytest.raises(DataError, match=r"shd_test\.h5: cannot be read as HDF5"):
         load(tmp_path)
-    with pytest.raises(DataError, match="no file or folder of this name"):
+    with pytest.raises(DataError, match="there is no such file or folder"):
         load(str(tmp_path / "missing.h5"))
