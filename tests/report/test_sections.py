@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import altair
 import numpy as np
@@ -224,6 +225,16 @@ def test_every_choice_is_shown(digits_evidence):
 
 
 # ---- all
+
+
+def test_the_guide_names_the_sections_of_the_page_in_their_order(digits_evidence):
+    page = Path(__file__).parents[2] / "docs" / "report.md"
+    rows = page.read_text(encoding="utf-8").split("| section |")[1].split("\n\n")[0].splitlines()[2:]
+    found = [
+        section.title.replace(section.layer, "a layer") if section.layer else section.title
+        for section in sections(digits_evidence)
+    ]
+    assert [row.split("|")[1].strip() for row in rows] == list(dict.fromkeys(found))
 
 
 @pytest.mark.parametrize("which", ["digits_evidence", "hostile_evidence"])

@@ -106,16 +106,16 @@ def _late_change(track: Track) -> float:
     return abs(track[-1][1] / before - 1)
 
 
-def _epoch_axis() -> dict[str, Any]:
+def _epoch_axis(ticks: int = 8) -> dict[str, Any]:
     return {
         "field": "epoch",
         "type": "quantitative",
-        "axis": {"tickMinStep": 1, "format": "d", "tickCount": 8},
+        "axis": {"tickMinStep": 1, "format": "d", "tickCount": ticks},
         "scale": {"nice": False, "zero": False},
     }
 
 
-def _kept(best: Any) -> list[dict[str, Any]]:
+def _kept(best: Any, ticks: int = 8) -> list[dict[str, Any]]:
     """A rule at the epoch whose weights were kept."""
     if not isinstance(best, int):
         return []
@@ -124,7 +124,7 @@ def _kept(best: Any) -> list[dict[str, Any]]:
             "transform": [{"filter": f"datum.epoch == {best}"}],
             "mark": {"type": "rule", "strokeDash": [3, 3], "color": "@muted"},
             "encoding": {
-                "x": _epoch_axis(),
+                "x": _epoch_axis(ticks),
                 "tooltip": [{"field": "epoch", "type": "quantitative", "title": "kept epoch"}],
             },
         }
@@ -203,7 +203,7 @@ def _boundary_chart(tracks: dict[str, Track], neurons: dict[str, SpikingNeuron],
     lines = {
         "mark": {"type": "line", "point": {"size": 16, "filled": True}},
         "encoding": {
-            "x": _epoch_axis(),
+            "x": _epoch_axis(4),
             "y": {
                 "field": "value",
                 "type": "quantitative",
@@ -223,7 +223,7 @@ def _boundary_chart(tracks: dict[str, Track], neurons: dict[str, SpikingNeuron],
     spec = {
         "facet": {"field": "layer", "type": "nominal", "sort": list(tracks), "title": None},
         "columns": 3,
-        "spec": {"width": 200, "height": 150, "layer": [*_kept(best), lines]},
+        "spec": {"width": 200, "height": 150, "layer": [*_kept(best, 4), lines]},
     }
     means = {name: float(neurons[name].effective_scale().detach().mean()) for name in tracks}
     kept = [f"{name} {number(mean * neurons[name].alphabet.boundaries[-1])}" for name, mean in means.items()]
