@@ -353,7 +353,8 @@ def test_figures_stand_in_one_line_and_words_are_whole(opened, width):
             };
             const figure = (e) => e.tagName === "DD" && /^[\\d,.]+(\\s\\S+)?$/.test(e.textContent);
             return [...document.querySelectorAll("#summary dd, #summary dt")]
-                .filter((e) => figure(e) ? lines(e) > 1 : e.tagName === "DT" && !e.textContent.includes(" ") && lines(e) > 1)
+                .filter((e) => figure(e) || (e.tagName === "DT" && !e.textContent.includes(" ")))
+                .filter((e) => lines(e) > 1)
                 .map((e) => e.textContent);
         }"""
     )

@@ -71,15 +71,18 @@
     return spec;
   };
   // Panels in a row take the room there is, as long as they can be seen; their titles then stand upright.
-  const LEAST_PANEL = 16;
+  const LEAST_PANEL = 10, TITLED = 30;  // pixels; narrower panels have no title of their axis
   const narrowed = (chart, spec, room) => {
     const { column } = spec.facet, at = chart.columns.indexOf(column.field);
     const panels = new Set(chart.values.map((row) => row[at])).size;
-    const width = Math.floor((room - 100) / panels) - (spec.spacing || 0);  // beside axis and legend
+    const beside = room < NARROW ? 50 : 100;  // axis and legend
+    const width = Math.max(LEAST_PANEL, Math.floor((room - beside) / panels) - (spec.spacing || 0));
     if (width >= spec.spec.width) return spec;
     const header = { ...column.header, labelAngle: -90, labelBaseline: "middle", labelAlign: "right" };
     const facet = { ...spec.facet, column: { ...column, header } };
-    return { ...spec, facet, spec: { ...spec.spec, width: Math.max(width, LEAST_PANEL) } };
+    const { x } = spec.spec.encoding;
+    const encoding = { ...spec.spec.encoding, x: { ...x, title: width < TITLED ? null : x.title } };
+    return { ...spec, facet, spec: { ...spec.spec, width, encoding } };
   };
   // Vega-Lite fits a width only beside a height in pixels: a height per step becomes one.
   const heightOf = (chart, spec) => {
