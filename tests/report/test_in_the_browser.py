@@ -131,6 +131,19 @@ def test_every_figure_is_drawn_without_a_word_on_the_console_or_the_network(open
     assert [url for url in found.asked if not url.startswith(("data:", "blob:"))] == [files[which].as_uri()]
 
 
+def test_the_load_event_waits_for_every_chart(browser, files):
+    context = browser.new_context(viewport=WIDE)
+    page = context.new_page()
+    page.goto(files["one"].as_uri(), wait_until="load")
+    drawn, ready = page.evaluate(
+        "[document.querySelectorAll('figure.chart .plot svg').length, document.documentElement.dataset.ready]"
+    )
+    assert drawn == page.locator("figure.chart").count()
+    assert ready == "yes"
+    page.wait_for_selector("iframe", state="detached")
+    context.close()
+
+
 def test_hostile_names_are_read_as_they_are(opened):
     found = opened("hostile")
     assert found.page.locator("h1").inner_text() == "<img src=x onerror=alert(1)>"
@@ -152,7 +165,7 @@ def test_hovering_shows_the_values_under_the_mouse(unchanged):
 def test_shares_are_written_the_same_in_charts_and_sentences(unchanged):
     drawn = " ".join(unchanged.locator("figure.chart .plot svg text").all_text_contents())
     assert re.search(r"\d\u00a0%", drawn)
-    assert re.search(r"\d %", unchanged.locator("main").inner_text())
+    assert re.search(r"\d\u00a0%", unchanged.locator("main").inner_text())
     assert not re.search(r"\d%", drawn + unchanged.locator("main").inner_text())
     assert re.search(r"\d\u00a0%", hover(unchanged, "#confusion .mark-rect path"))
 
@@ -255,6 +268,17 @@ def test_the_theme_follows_the_system_until_the_reader_chooses(opened):
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
 
 
+def test_a_pressed_button_looks_pressed(opened):
+    page = opened(color_scheme="light").page
+    button = page.locator("#theme")
+    assert button.get_attribute("aria-pressed") == "false"
+    assert button.evaluate("b => getComputedStyle(b).backgroundColor") == "rgba(0, 0, 0, 0)"
+    button.click()
+    assert button.get_attribute("aria-pressed") == "true"
+    assert button.evaluate("b => getComputedStyle(b).backgroundColor") == "rgb(228, 231, 234)"
+    assert button.evaluate("b => getComputedStyle(b).color") == "rgb(20, 23, 26)"
+
+
 def test_layers_open_by_hand_by_link_at_once_and_on_paper(opened):
     found = opened("layers").page
     second = found.locator("#layer-1")
@@ -299,6 +323,42 @@ def test_nothing_is_wider_than_a_narrow_screen(opened, which):
             .filter((e) => e.clientWidth && e.scrollWidth > e.clientWidth && e.tabIndex < 0).length"""
     )
     assert hidden == 0  # what scrolls sideways can be scrolled by keyboard
+
+
+def scrolling(page, kind):
+    """The charts or tables that are cut at the right."""
+    return page.evaluate(
+        f"""() => [...document.querySelectorAll("[{kind}]")].filter((e) => {{
+            const scroll = e.querySelector(".scroll");
+            return scroll.clientWidth && scroll.scrollWidth > scroll.clientWidth;
+        }}).map((e) => e.id)"""
+    )
+
+
+@pytest.mark.parametrize("which", ["one", "hostile", "both"])
+def test_no_table_is_cut_on_a_computer_and_no_chart_on_a_phone(opened, which):
+    assert scrolling(opened(which, viewport={"width": 1400, "height": 900}).page, "data-table") == []
+    assert scrolling(opened(which, viewport=NARROW).page, "data-chart") == []
+
+
+@pytest.mark.parametrize("width", [1400, 700, 400])
+def test_figures_stand_in_one_line_and_words_are_whole(opened, width):
+    page = opened(viewport={"width": width, "height": 900}).page
+    broken = page.evaluate(
+        """() => {
+            const lines = (e) => {
+                const range = document.createRange();
+                range.selectNodeContents(e);
+                return new Set([...range.getClientRects()].map((r) => Math.round(r.top))).size;
+            };
+            const figure = (e) => e.tagName === "DD" && /^[\\d,.]+(\\s\\S+)?$/.test(e.textContent);
+            return [...document.querySelectorAll("#summary dd, #summary dt")]
+                .filter((e) => figure(e) || (e.tagName === "DT" && !e.textContent.includes(" ")))
+                .filter((e) => lines(e) > 1)
+                .map((e) => e.textContent);
+        }"""
+    )
+    assert broken == []
 
 
 @pytest.mark.parametrize(("which", "scheme"), [("one", "light"), ("both", "dark")])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from shiftlif.errors import ConfigurationError
 from shiftlif.report import embed
 from shiftlif.report.embed import columnar, json_in_html, plain, script_hash
-from shiftlif.report.markup import column_texts
+from shiftlif.report.markup import Material, column_texts, section_body
 from shiftlif.report.page import Side, page
 from shiftlif.report.report import html
 from shiftlif.report.section import Chart, Facts, Section, Table
@@ -160,7 +160,7 @@ def test_two_runs_stand_side_by_side_with_keys_of_their_own():
 def test_two_runs_share_one_summary(digits_evidence, hostile_evidence):
     text = html([digits_evidence, hostile_evidence])
     section = compared(digits_evidence, hostile_evidence, ("digits", HOSTILE_RUN))
-    assert "".join(Elements(text).text).count(section.answer) == 1
+    assert "".join(Elements(text).text).replace("\u00a0", " ").count(section.answer) == 1
     assert text.count('id="summary"') == 1
 
 
@@ -204,6 +204,39 @@ def test_fractions_of_a_column_share_their_decimals():
     assert column_texts([53.53, 7, None, "x"]) == ["53.53", "7", "–", "x"]
     assert column_texts([1.5e-9, 2.0, 0.0]) == ["1.5e-09", "2", "0"]
     assert column_texts([161172.4, 0.25]) == ["161,172.00", "0.25"]
+
+
+def test_numbers_keep_their_unit_in_their_line():
+    body = section_body(
+        Section(
+            "s", "", "It is 97.22 % of 3 <b>.", [Facts([("a", "1,234 bytes"), ("b", "0.5 nJ, 8 bitsy")])]
+        ),
+        *(3, Material()),
+    )
+    assert "97.22\u00a0% of 3 &lt;b&gt;." in body
+    assert "1,234\u00a0bytes" in body
+    assert "0.5\u00a0nJ, 8 bitsy" in body
+
+
+def test_long_names_of_files_may_break_at_folders():
+    rows = [{"file": "<b>/recordings_of/walk_01.csv"}, {"file": "walk/a_1.csv"}]
+    body = section_body(Section("s", "", "", [Table("t", "T", ("file",), rows, "")]), 3, Material())
+    assert "<td>&lt;b&gt;/<wbr>recordings_<wbr>of/<wbr>walk_<wbr>01.csv</td>" in body
+    assert "<td>walk/a_1.csv</td>" in body
+
+
+def test_wide_tables_of_two_runs_stand_below_each_other():
+    def side(name, columns):
+        names = [f"c{i}" for i in range(columns)]
+        table = Table("t", "T", names, [dict.fromkeys(names, 1)], "It lists.")
+        return Side(name, "about", [Section("s", "S", "It is.", [table, "words"])])
+
+    beside = page([side("A", 6), side("B", 6)])
+    assert beside.index('class="pair"') < beside.index('id="a-t"') < beside.index(">words<")
+    below = page([side("A", 7), side("B", 7)])
+    assert below.count('<h3 class="run">') == 4
+    assert below.rindex(">words<") < below.index('id="a-t"') < below.index('id="b-t"')
+    assert below.count("It is.") == 2
 
 
 def test_without_vl_convert_the_error_says_what_to_install(monkeypatch):

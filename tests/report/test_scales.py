@@ -38,6 +38,36 @@ def test_the_way_of_a_scale_is_read_from_the_metrics(tmp_path):
     assert [row["scale"] for row in block(section, "scales-now").rows] == [1.5]
 
 
+def test_the_change_of_a_scale_is_that_of_the_figures_shown(tmp_path):
+    evidence = made(tmp_path, ShiftLIF(1))
+    for ends, words in (
+        ("1.0 1.0549", "it grew from 1 to 1.05, by 5 %"),
+        ("1.0 1.0551", "it grew from 1 to 1.06, by 6 %"),
+        ("1.0 0.5", "it shrank from 1 to 0.5, by 50 %"),
+        (
+            "1.0 1.004",
+            "From epoch 1 to 2 no scale moved by as much as 1 %; in the last epochs all had settled.",
+        ),
+    ):
+        first, last = ends.split()
+        (tmp_path / "metrics.csv").write_text(f"epoch,scale/n\n1,{first}\n2,{last}\n")
+        assert words in scales(evidence).answer
+
+
+def test_boundaries_are_those_of_the_kept_weights_in_caption_and_table(tmp_path):
+    evidence = made(tmp_path, ShiftLIF(1, scale=1.4))
+    (tmp_path / "metrics.csv").write_text("epoch,scale/n\n1,1.0\n2,1.4\n3,1.6\n")
+    evidence = replace(evidence, run=replace(evidence.run, summary={"best_epoch": 2}))
+    section = scales(evidence)
+    chart, table = block(section, "scales-thresholds"), block(section, "scales-now")
+    # letters 0, 1/2, 1: the top boundary is 3/4 of the scale
+    assert chart.reading.endswith(
+        "In the weights that were kept, those of epoch 2, the top boundary is: n 1.05."
+    )
+    assert [row["top boundary"] for row in table.rows] == [1.05]
+    assert table.reading.endswith("in the weights that were kept, those of epoch 2.")
+
+
 def test_epochs_before_the_scale_was_written_are_left_out(tmp_path):
     evidence = made(tmp_path, ShiftLIF(1))
     (tmp_path / "metrics.csv").write_text("epoch,val/loss,scale/n\n1,2,\n2,1,1.0\n3,1,1.0\n")

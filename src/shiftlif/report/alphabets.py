@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,7 +18,7 @@ from shiftlif.program import Cost, measure
 from shiftlif.quantize import absorb
 from shiftlif.report.evidence import Evidence
 from shiftlif.report.section import Chart, Section, Table
-from shiftlif.report.wording import accuracy, number, percent
+from shiftlif.report.trials import Trial, answer, tradeoff, trial_table
 from shiftlif.training.deployment import prepared_for, program_frames, strided
 from shiftlif.training.evaluation import subsample
 
@@ -27,28 +26,7 @@ SAMPLES = 256
 """Validation samples that are answered and looked at, at most."""
 COUNTED = 32
 """Of them, how many additions are counted over."""
-
-
 BATCH = 64
-NEAR = {"additions": 0.06, "accuracy": 0.08}
-"""Shares of the axes within which the labels of two points would lie on each other."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """The network of a run with other letters, everything else as it was trained.
-
-    Attributes:
-        size: K or L of every layer; None: as trained.
-        accuracy: of the float network on the validation samples.
-        adds: additions per inference of the program; None where it has none.
-        events: letters other than 0 per neuron and step in it.
-    """
-
-    size: int | None
-    accuracy: float
-    adds: float | None
-    events: float | None
 
 
 def alphabets(evidence: Evidence) -> Section:
@@ -65,7 +43,7 @@ def alphabets(evidence: Evidence) -> Section:
         candidates = sorted({*CANDIDATES[kind], *sizes} - same)
         trials = [_trial(evidence, x, y, size) for size in (None, *candidates)]
         words = answer(kind, sizes, trials, x.shape[1])
-        blocks += [_trial_table(kind, trials, sizes), *_trial_chart(kind, trials)]
+        blocks += [trial_table(kind, trials, sizes), *tradeoff(kind, trials)]
         if len(sized) < len(_neurons(network)):
             fixed = [name for name in _neurons(network) if name not in sized]
             blocks.append(f"The letters of {', '.join(fixed)} are fixed and were left as they are.")
@@ -133,152 +111,6 @@ def _cost(evidence: Evidence, network: Network) -> Cost | None:
     frames = data.frames("val")
     frames = frames[strided(len(frames), COUNTED)]
     return measure(program, program_frames(frames, data.temporal))
-
-
-def answer(kind: str, sizes: list[int], trials: list[Trial], samples: int) -> str:
-    """The best other choice and the next smaller size (or, where there is none, larger), against the run as trained."""
-    trained = trials[0]
-    now = f"{kind}={sizes[0]}" if len(set(sizes)) == 1 else f"{kind} from {min(sizes)} to {max(sizes)}"
-    known = {trial.size: trial for trial in trials[1:]}
-    wanted = max(sizes) - 1
-    which, few = (wanted, "fewer") if wanted in known else (max(sizes) + 1, "more")
-    if which not in known:
-        return f"The layers have {now}, and there is no other size to compare with."
-    best, other = max(trials[1:], key=lambda trial: trial.accuracy), known[which]
-    text = (
-        f"The best other choice is {kind}={best.size}: without retraining, {accuracy(best.accuracy)} of {samples} "
-        f"validation samples are answered right instead of {accuracy(trained.accuracy)} with {now} as trained"
-        f"{_additions(best, trained)}."
-    )
-    if other is not best:
-        text += (
-            f" With {kind}={which} in every layer ({few} letters) it is {accuracy(other.accuracy)}"
-            f"{_additions(other, trained)}."
-        )
-    if min(best.accuracy, other.accuracy) < trained.accuracy:
-        text += " Training with other letters would usually do better than that."
-    return text
-
-
-def _additions(trial: Trial, trained: Trial) -> str:
-    if not trained.adds or trial.adds is None:
-        return ""
-    change = trial.adds / trained.adds - 1
-    much = f"{percent(abs(change))} {'more' if change > 0 else 'fewer'}"
-    return f", with {much if abs(change) >= 0.001 else 'as many'} additions"
-
-
-def _trial_table(kind: str, trials: list[Trial], sizes: list[int]) -> Table:
-    own = f"{kind}={sizes[0]}" if len(set(sizes)) == 1 else ", ".join(map(str, sizes))
-    counted = any(trial.adds is not None for trial in trials)
-    columns = [
-        "letters",
-        "accuracy %, not retrained",
-        *(["additions per inference", "letters per neuron and step"] if counted else []),
-    ]
-    rows = [
-        {
-            "letters": f"as trained ({own})" if trial.size is None else f"{kind}={trial.size}",
-            "accuracy %, not retrained": round(100 * trial.accuracy, 2),
-            "additions per inference": None if trial.adds is None else round(trial.adds),
-            "letters per neuron and step": None if trial.events is None else round(trial.events, 4),
-        }
-        for trial in trials
-    ]
-    best = max(trials[1:], key=lambda trial: trial.accuracy)
-    return Table(
-        "alphabets-trials",
-        f"The same weights with another {kind} in every layer",
-        columns,
-        [{name: row[name] for name in columns} for row in rows],
-        f"Accuracy of the float network on validation samples with the letters of each row and the trained weights; "
-        f"additions are those of its integer program. The largest letter stays as large as it was trained. The best "
-        f"other choice is {kind}={best.size} with {accuracy(best.accuracy)}.",
-    )
-
-
-def _trial_chart(kind: str, trials: list[Trial]) -> list[Chart]:
-    """Accuracy over additions; nothing where there are no additions to show."""
-    rows: list[dict[str, Any]] = [
-        {
-            "letters": "as trained" if trial.size is None else f"{kind}={trial.size}",
-            "kind": "as trained" if trial.size is None else "not retrained",
-            "accuracy": round(trial.accuracy, 4),
-            "additions": round(trial.adds),
-        }
-        for trial in trials
-        if trial.adds is not None
-    ]
-    if len(rows) < 2:
-        return []
-    for row, label in zip(rows, labels(rows), strict=True):
-        row["label"] = label
-    text = {"field": "label", "type": "nominal"}
-    axes = {
-        "x": {
-            "field": "additions",
-            "type": "quantitative",
-            "title": "additions per inference",
-            "scale": {"zero": False, "padding": 24},
-            "axis": {"format": "~s", "tickCount": 8},
-        },
-        "y": {
-            "field": "accuracy",
-            "type": "quantitative",
-            "title": "validation accuracy",
-            "scale": {"zero": False, "padding": 28},
-            "axis": {"format": "%"},
-        },
-        "color": {"field": "kind", "type": "nominal", "scale": {"scheme": "tableau10"}, "title": None},
-        "tooltip": [
-            {"field": "letters", "type": "nominal"},
-            {"field": "accuracy", "type": "quantitative", "format": ".2%"},
-            {"field": "additions", "type": "quantitative", "format": ","},
-        ],
-    }
-    spec = {
-        "height": 240,
-        "encoding": axes,
-        "layer": [
-            {"mark": {"type": "point", "filled": True, "size": 80}},
-            {
-                "transform": [{"filter": "datum.kind != 'as trained'"}],
-                "mark": {"type": "text", "align": "left", "dx": 8, "dy": -6},
-                "encoding": {"text": text},
-            },
-            {
-                "transform": [{"filter": "datum.kind == 'as trained'"}],
-                "mark": {"type": "text", "dy": 18},
-                "encoding": {"text": text},
-            },
-        ],
-    }
-    least = min(rows, key=lambda row: row["additions"])
-    reading = (
-        f"Each point is the run with other letters: up is better, left is cheaper. The cheapest, {least['letters']}, "
-        f"needs {number(least['additions'])} additions and reaches {accuracy(least['accuracy'])}."
-    )
-    return [Chart("alphabets-tradeoff", "Accuracy over additions, not retrained", spec, rows, reading)]
-
-
-def labels(rows: list[dict[str, Any]]) -> list[str]:
-    """What stands beside each point of the tradeoff; nothing where the text would lie on that of an earlier point.
-
-    The run as trained has its label below its point, the others to the upper right.
-    """
-    spans = {axis: max(r[axis] for r in rows) - min(r[axis] for r in rows) for axis in NEAR}
-    kept: list[dict[str, Any]] = []
-    found = []
-    for row in rows:
-        hidden = any(
-            row["kind"] == other["kind"]
-            and all(abs(row[axis] - other[axis]) <= near * spans[axis] for axis, near in NEAR.items())
-            for other in kept
-        )
-        found.append("" if hidden else row["letters"])
-        if not hidden:
-            kept.append(row)
-    return found
 
 
 def _errors(layers: list[LayerComparison], kind: str, samples: int) -> list[Any]:

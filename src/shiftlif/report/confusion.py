@@ -10,11 +10,14 @@ import torch
 
 from shiftlif.report.evidence import Evidence
 from shiftlif.report.section import Block, Chart, Row, Section, Table
+from shiftlif.report.wording import listing
 from shiftlif.training.metrics import confusion as counted
 
 KEY, TITLE = "classes", "Which classes fail?"
 NUMBERED = 24
 """With more classes than this, the cells of the matrix hold no numbers."""
+NAMED = 4
+"""Names in a sentence about classes that fail equally, at most."""
 
 
 def confusion(evidence: Evidence) -> Section:
@@ -140,6 +143,15 @@ def _answer(table: list[Row], whose: str) -> str:
     worst = min(known, key=lambda row: (float(row["recall %"] or 0), -int(row["samples"] or 0)))
     if worst["recall %"] == 100:
         return f"The {whose} network answers every test sample of every class right."
+    as_bad = [f"“{row['class']}”" for row in known if row["recall %"] == worst["recall %"]]
+    if len(as_bad) > 1:
+        named = (
+            as_bad
+            if len(as_bad) <= NAMED
+            else [*as_bad[: NAMED - 1], f"{len(as_bad) - NAMED + 1} other classes"]
+        )
+        share = f"{worst['recall %']} % of the samples of each"
+        return f"{listing(named)} fail most: the {whose} network recognises {share}."
     return (
         f"“{worst['class']}” fails most: the {whose} network recognises {worst['recall %']} % of its "
         f"{worst['samples']} samples and takes it most often for “{worst['most often taken for']}” "

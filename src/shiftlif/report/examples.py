@@ -71,7 +71,6 @@ def examples(evidence: Evidence) -> Section:
         }
         for rank, error in enumerate(worst, start=1)
     ]
-    sure = sum(error.confidence >= 0.9 for error in errors)
     blocks: list[Block] = [
         drawn(samples, names, str(evidence.run.front_end.get("name")) == "log_mel"),
         Table(
@@ -83,12 +82,20 @@ def examples(evidence: Evidence) -> Section:
             + (" Files are named from the folder of the data." if files else ""),
         ),
     ]
-    answer = (
-        f"{len(errors):,} of {len(evidence.labels):,} test samples are answered wrong; {sure} of these errors "
-        f"{'has' if sure == 1 else 'have'} a confidence of at least 90 %: look for wrong labels and for samples that "
-        "people would confuse too."
+    return Section(KEY, TITLE, _answer(errors, len(evidence.labels)), blocks)
+
+
+def _answer(errors: list[Error], samples: int) -> str:
+    wrong = (
+        f"{len(errors):,} of {samples:,} test samples {'is' if len(errors) == 1 else 'are'} answered wrong"
     )
-    return Section(KEY, TITLE, answer, blocks)
+    sure = sum(error.confidence >= 0.9 for error in errors)
+    if not sure:
+        return f"{wrong}, none of them with a confidence of at least 90 %."
+    return (
+        f"{wrong}; {sure:,} of these errors {'has' if sure == 1 else 'have'} a confidence of at least 90 %: look for "
+        "wrong labels and for samples that people would confuse too."
+    )
 
 
 def confident_errors(evidence: Evidence) -> list[Error]:

@@ -11,12 +11,16 @@ from shiftlif.analysis.layers import SILENT
 from shiftlif.program.storage import read_file
 from shiftlif.report.evidence import Evidence
 from shiftlif.report.section import SMALL, Block, Chart, Row, Section
-from shiftlif.report.wording import listing
+from shiftlif.report.wording import listing, plural
 from shiftlif.training.runs import HISTORY
 
 KEY, TITLE = "learning", "How did it learn?"
 RISEN = 0.1
-"""A validation loss that ends higher than this share above its least one has risen."""
+"""A validation loss that ends higher than this share above its least one, and by `RISEN_BY`, has risen."""
+RISEN_BY = 0.05
+"""Nats: a rise by less is no loss of certainty that anybody would notice, however small the least loss is."""
+FEW = 50
+"""With fewer validation samples, one or two of them can make the loss rise."""
 CHANCE = 0.02
 """An accuracy at most this much above the share of the most frequent class is at its level."""
 LATE = 0.9
@@ -41,7 +45,8 @@ def learning(evidence: Evidence) -> Section:
         if rows:
             reading = f"{title} over {len(history)} epochs; the rule marks the epoch whose weights were kept."
             charts.append(Chart(f"learning-{key}", title, curves(axis, best, len(history)), rows, reading))
-    return Section(KEY, TITLE, _answer(history, best, evidence.run.summary.get("majority")), charts)
+    samples = len(evidence.data.parts["val"])
+    return Section(KEY, TITLE, _answer(history, best, evidence.run.summary.get("majority"), samples), charts)
 
 
 def read_history(text: str) -> Metrics:
@@ -116,7 +121,7 @@ def curves(axis: str, best: Any, epochs: int) -> dict[str, Any]:
     return {"width": SMALL, "height": 200, "layer": [rule, lines]}
 
 
-def _answer(history: Metrics, best: Any, majority: Any) -> str:
+def _answer(history: Metrics, best: Any, majority: Any, samples: int) -> str:
     last = _epoch(history[-1])
     row = next((metrics for metrics in history if _epoch(metrics) == best), history[-1])
     reached = row.get("val/accuracy")
@@ -139,11 +144,14 @@ def _answer(history: Metrics, best: Any, majority: Any) -> str:
     if losses:
         lowest, least = min(losses, key=lambda pair: pair[1])
         rise = losses[-1][1] / least - 1 if least > 0 else 0.0
-        if rise > RISEN:
+        if rise > RISEN and losses[-1][1] - least > RISEN_BY:
+            heart = "the network has begun to learn its training samples by heart"
+            if samples < FEW:
+                heart = f"{plural(samples, 'validation sample')} are too few to tell whether {heart}"
             return (
-                f"{text} The validation loss is lowest in epoch {lowest} and {100 * rise:.0f} % higher at the end: the "
-                "network has begun to learn its training samples by heart."
+                f"{text} The validation loss is lowest in epoch {lowest} and {100 * rise:.0f} % higher at the end: "
+                f"{heart}."
             )
-    if isinstance(best, int) and last > 1 and best > LATE * last:
+    if isinstance(best, int) and last > 1 and best > LATE * last and reached != 1:
         return f"{text} It is among the last ones: more epochs might help."
     return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -11,6 +12,10 @@ from typing import Any
 from shiftlif.report.embed import columnar, plain
 from shiftlif.report.section import SMALL, Block, Chart, Facts, Section, Table
 
+NO_BREAK = "\N{NO-BREAK SPACE}"
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:%|nJ|bytes|bits)(?!\w))")
+LONG = 24
+"""Characters of a cell from which it may break behind ``/`` and ``_`` too, as names of files have no spaces."""
 SMALLEST = 1e-4
 """Smaller fractions are written with an exponent."""
 
@@ -57,8 +62,13 @@ def _block(block: Block, level: int, material: Material, prefix: str) -> str:
     return _paragraph(block, "note")
 
 
+def _text(text: str) -> str:
+    """Escaped, and a number keeps its unit in its line."""
+    return escape(_BEFORE_UNIT.sub(NO_BREAK, text))
+
+
 def _paragraph(text: str, kind: str) -> str:
-    return f'<p class="{kind}">{escape(text)}</p>'
+    return f'<p class="{kind}">{_text(text)}</p>'
 
 
 def heading(text: str, level: int) -> str:
@@ -68,7 +78,7 @@ def heading(text: str, level: int) -> str:
 
 def _facts(facts: Facts, level: int) -> str:
     pairs = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.pairs
+        f"<div><dt>{_text(name)}</dt><dd>{_text(value)}</dd></div>" for name, value in facts.pairs
     )
     title = heading(facts.title, level) if facts.title else ""
     return f'<div class="facts">{title}<dl>{pairs}</dl></div>'
@@ -82,7 +92,7 @@ def _chart(chart: Chart, level: int, material: Material, prefix: str) -> str:
 {_over(chart.title, level, "csv", "svg")}
 <div class="scroll"><div class="plot" role="img" aria-label="{label}"></div></div>
 <div class="paper" aria-hidden="true"></div>
-<figcaption>{escape(chart.reading)}</figcaption>
+<figcaption>{_text(chart.reading)}</figcaption>
 <details class="as-table"><summary>Show as table<span class="hidden">: {escape(chart.title)}</span></summary>
 <div class="scroll"></div></details>
 </figure>"""
@@ -115,18 +125,23 @@ def _table(table: Table, level: int, material: Material, prefix: str) -> str:
     body = "".join(
         f'<tr data-row="{i}">'
         + "".join(
-            f"<td{_class(n)}>{escape(text)}</td>" for n, text in zip(numeric.values(), row, strict=True)
+            f"<td{_class(n)}>{_breaking(text)}</td>" for n, text in zip(numeric.values(), row, strict=True)
         )
         + "</tr>"
         for i, row in enumerate(texts)
     )
     return f"""<div class="table" id="{key}" data-table="{key}">
 {_over(table.title, level, "csv")}
-<p class="caption" id="{key}-reading">{escape(table.reading)}</p>
+<p class="caption" id="{key}-reading">{_text(table.reading)}</p>
 <div class="scroll"><table aria-label="{escape(table.title, quote=True)}" aria-describedby="{key}-reading">
 <thead><tr>{head}</tr></thead>
 <tbody>{body}</tbody></table></div>
 </div>"""
+
+
+def _breaking(text: str) -> str:
+    made = _text(text)
+    return re.sub("([/_])", r"\1<wbr>", made) if len(text) >= LONG else made
 
 
 def _class(numeric: bool) -> str:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from string import Template
 
 from shiftlif.errors import ConfigurationError
 from shiftlif.report.embed import asset, in_script, json_in_html, script_hash, vega_scripts
 from shiftlif.report.markup import Material, section_body
-from shiftlif.report.section import Section
+from shiftlif.report.section import Section, Table
 
 LAYERS = "layers"
 LAYERS_ANSWER = "Every layer of neurons, front to back."
 SIDES = ("a", "b")
+BESIDE = 6
+"""Columns of a table that has room beside another one, at most; wider tables of two runs stand below each other."""
 
 
 @dataclass(frozen=True)
@@ -89,15 +91,22 @@ def _bodies(entry: _Entry, names: Sequence[str], level: int, material: Material)
     if len(names) == 1:
         assert entry.found[0] is not None
         return section_body(entry.found[0], level, material)
-    columns = []
+    columns, below = [], []
     for side, name, section in zip(SIDES, names, entry.found, strict=True):
-        body = (
-            '<p class="note">This run has no such section.</p>'
-            if section is None
-            else section_body(section, min(level + 1, 6), material, f"{side}-")
-        )
-        columns.append(f'<div class="side"><h{level} class="run">{escape(name)}</h{level}>\n{body}</div>')
-    return f'<div class="pair">{"".join(columns)}</div>'
+        head = f'<h{level} class="run">{escape(name)}</h{level}>'
+        if section is None:
+            body = '<p class="note">This run has no such section.</p>'
+        else:
+            wide = [b for b in section.blocks if isinstance(b, Table) and len(b.columns) > BESIDE]
+            blocks = [block for block in section.blocks if block not in wide]
+            body = section_body(replace(section, blocks=blocks), min(level + 1, 6), material, f"{side}-")
+            if wide:
+                whole = section_body(
+                    replace(section, answer="", blocks=wide), min(level + 1, 6), material, f"{side}-"
+                )
+                below.append(f'<div class="side">{head}\n{whole}</div>')
+        columns.append(f'<div class="side">{head}\n{body}</div>')
+    return f'<div class="pair">{"".join(columns)}</div>{"".join(below)}'
 
 
 def _by_layer(entries: Sequence[_Entry]) -> dict[str, list[_Entry]]:

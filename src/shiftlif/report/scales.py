@@ -17,6 +17,8 @@ KEY, TITLE = "scales", "How did scales and thresholds move in training?"
 SETTLED = 0.02
 """A scale that moved less than this share in the last tenth of the epochs has settled."""
 TABLE_ROWS = 60
+SHOWN = 3
+"""Significant digits of a scale in a sentence."""
 Track = list[tuple[int, float, float, float]]
 """Epoch, mean, least and largest scale over channels."""
 
@@ -28,7 +30,8 @@ def scales(evidence: Evidence) -> Section:
         for name, neuron in evidence.run.network.stateful_layers()
         if isinstance(neuron, SpikingNeuron)
     }
-    now = _now(neurons)
+    best = evidence.run.summary.get("best_epoch")
+    now = _now(neurons, best)
     learnt = [name for name, neuron in neurons.items() if neuron.learnable_scale]
     if not learnt:
         return Section(
@@ -47,7 +50,6 @@ def scales(evidence: Evidence) -> Section:
             "did not write them. The table shows where they ended; train again to see the way."
         )
         return Section(KEY, TITLE, answer, [now])
-    best = evidence.run.summary.get("best_epoch")
     blocks: list[Block] = [_scale_chart(tracks, best), _boundary_chart(tracks, neurons, best)]
     taus = [chart for chart in (_tau_chart(history, neurons, best),) if chart is not None]
     return Section(KEY, TITLE, _answer(tracks), [*blocks, *taus, now])
@@ -79,12 +81,13 @@ def _answer(tracks: dict[str, Track]) -> str:
         )
     most = max(changes, key=lambda name: abs(changes[name]))
     track = tracks[most]
-    grew = "grew" if changes[most] > 0 else "shrank"
-    words = (
-        f"From epoch {first} to {last} the scale of {most} moved most: it {grew} from {number(track[0][1])} to "
-        f"{number(track[-1][1])}, by {percent(abs(changes[most]))}"
-        if changes[most]
-        else f"From epoch {first} to {last} no scale moved"
+    # The change is that of the figures as they are shown, so that a reader who checks it finds the same.
+    before, after = (float(f"{track[at][1]:.{SHOWN}g}") for at in (0, -1))
+    grew = "grew" if after > before else "shrank"
+    still = f"no scale moved{' by as much as 1 %' if changes[most] else ''}"
+    much = f"from {number(before)} to {number(after)}, by {percent(abs(after / before - 1))}"
+    words = f"From epoch {first} to {last} " + (
+        f"the scale of {most} moved most: it {grew} {much}" if before != after else still
     )
     moving = [name for name, track in tracks.items() if _late_change(track) > SETTLED]
     end = (
@@ -103,16 +106,16 @@ def _late_change(track: Track) -> float:
     return abs(track[-1][1] / before - 1)
 
 
-def _epoch_axis() -> dict[str, Any]:
+def _epoch_axis(ticks: int = 8) -> dict[str, Any]:
     return {
         "field": "epoch",
         "type": "quantitative",
-        "axis": {"tickMinStep": 1, "format": "d", "tickCount": 8},
+        "axis": {"tickMinStep": 1, "format": "d", "tickCount": ticks},
         "scale": {"nice": False, "zero": False},
     }
 
 
-def _kept(best: Any) -> list[dict[str, Any]]:
+def _kept(best: Any, ticks: int = 8) -> list[dict[str, Any]]:
     """A rule at the epoch whose weights were kept."""
     if not isinstance(best, int):
         return []
@@ -121,7 +124,7 @@ def _kept(best: Any) -> list[dict[str, Any]]:
             "transform": [{"filter": f"datum.epoch == {best}"}],
             "mark": {"type": "rule", "strokeDash": [3, 3], "color": "@muted"},
             "encoding": {
-                "x": _epoch_axis(),
+                "x": _epoch_axis(ticks),
                 "tooltip": [{"field": "epoch", "type": "quantitative", "title": "kept epoch"}],
             },
         }
@@ -200,7 +203,7 @@ def _boundary_chart(tracks: dict[str, Track], neurons: dict[str, SpikingNeuron],
     lines = {
         "mark": {"type": "line", "point": {"size": 16, "filled": True}},
         "encoding": {
-            "x": _epoch_axis(),
+            "x": _epoch_axis(4),
             "y": {
                 "field": "value",
                 "type": "quantitative",
@@ -220,16 +223,14 @@ def _boundary_chart(tracks: dict[str, Track], neurons: dict[str, SpikingNeuron],
     spec = {
         "facet": {"field": "layer", "type": "nominal", "sort": list(tracks), "title": None},
         "columns": 3,
-        "spec": {"width": 200, "height": 150, "layer": [*_kept(best), lines]},
+        "spec": {"width": 200, "height": 150, "layer": [*_kept(best, 4), lines]},
     }
-    ends = [
-        f"{name} {number(track[-1][1] * neurons[name].alphabet.boundaries[-1])}"
-        for name, track in tracks.items()
-    ]
+    means = {name: float(neurons[name].effective_scale().detach().mean()) for name in tracks}
+    kept = [f"{name} {number(mean * neurons[name].alphabet.boundaries[-1])}" for name, mean in means.items()]
     reading = (
         "Where the boundaries of each layer lay after each epoch, in the unit of its membrane (mean over "
         "channels), on a "
-        f"logarithmic axis. The top boundary ended at: {', '.join(ends)}."
+        f"logarithmic axis. In the weights that were kept{_of(best)} the top boundary is: {', '.join(kept)}."
     )
     return Chart("scales-thresholds", "Boundaries of each layer", spec, rows, reading)
 
@@ -273,7 +274,11 @@ def _tau_chart(history: Metrics, neurons: dict[str, SpikingNeuron], best: Any) -
     return Chart("scales-tau", "Time constants", spec, rows, reading)
 
 
-def _now(neurons: dict[str, SpikingNeuron]) -> Table:
+def _of(best: Any) -> str:
+    return f", those of epoch {best}," if isinstance(best, int) else ""
+
+
+def _now(neurons: dict[str, SpikingNeuron], best: Any) -> Table:
     """Where scales and boundaries are in the trained network."""
     rows: list[dict[str, Any]] = []
     for name, neuron in list(neurons.items())[:TABLE_ROWS]:
@@ -298,7 +303,7 @@ def _now(neurons: dict[str, SpikingNeuron]) -> Table:
         )
     columns = list(rows[0]) if rows else ["layer"]
     reading = (
-        "Scale, boundaries (mean over channels, in the unit of the membrane) and time constant of each layer in "
-        "the trained network."
+        "Scale, boundaries (mean over channels, in the unit of the membrane) and time constant of each layer in the "
+        f"weights that were kept{_of(best).rstrip(',')}."
     )
-    return Table("scales-now", "Where they ended", columns, rows, reading)
+    return Table("scales-now", "Where they are in the trained network", columns, rows, reading)

@@ -107,9 +107,12 @@ def configurations(first: Evidence, second: Evidence, names: tuple[str, str]) ->
 
 
 def _both(first: Evidence, second: Evidence, names: tuple[str, str]) -> str:
-    best = [_deployed(evidence) for evidence in (first, second)]
-    texts = " and ".join(f"{name} on {figure.text}" for name, figure in zip(names, best, strict=True))
-    text = f"Of the test samples, {texts} are answered right."
+    a, b = (_deployed(evidence).text for evidence in (first, second))
+    text = (
+        f"{names[0]} and {names[1]} both answer {a} of their test samples right."
+        if a == b
+        else f"{names[0]} answers {a} of its test samples right, {names[1]} {b}."
+    )
     if first.run.fingerprint != second.run.fingerprint:
         text += " The runs were trained on different data: their figures are not of the same task."
     return text

@@ -20,16 +20,17 @@
       ramp: list("ramp"), category: list("category"), diverging: list("diverging"),
     };
   };
-  const config = (c) => ({
+  const NARROW = 420;  // pixels of room, with less of which a legend that says no place stands below
+  const config = (c, room) => ({
     background: c.paper, font: c.font, padding: 4,
     aria: false,
     view: { stroke: null, continuousWidth: 300, continuousHeight: 200 },
     axis: {
       labelColor: c.muted, titleColor: c.muted, titleFontWeight: "normal", titleFontSize: 12, labelFontSize: 11,
-      domainColor: c.rule, tickColor: c.rule, gridColor: c.grid, tickSize: 4, labelOverlap: true,
+      domainColor: c.rule, tickColor: c.rule, gridColor: c.grid, tickSize: 4, labelOverlap: true, labelSeparation: 6,
     },
     axisBand: { grid: false },
-    legend: { labelColor: c.ink, titleColor: c.muted, titleFontWeight: "normal", titleFontSize: 12, labelFontSize: 11, gradientLength: 120, symbolType: "circle", labelLimit: 180 },
+    legend: { labelColor: c.ink, titleColor: c.muted, titleFontWeight: "normal", titleFontSize: 12, labelFontSize: 11, gradientLength: 120, symbolType: "circle", labelLimit: 180, ...(room < NARROW ? { orient: "bottom", columns: 2 } : {}) },
     header: { labelColor: c.ink, titleColor: c.muted, titleFontWeight: "normal", labelFontSize: 12 },
     title: { color: c.ink, fontSize: 12, fontWeight: 600, anchor: "start" },
     mark: { color: c.accent },
@@ -66,7 +67,22 @@
     if (spec.facet && spec.columns && typeof cell === "number") {
       return { ...spec, columns: Math.max(1, Math.min(spec.columns, Math.floor((room - 60) / (cell + 16)))) };
     }
+    if (spec.facet && spec.facet.column && typeof cell === "number") return narrowed(chart, spec, room);
     return spec;
+  };
+  // Panels in a row take the room there is, as long as they can be seen; their titles then stand upright.
+  const LEAST_PANEL = 10, TITLED = 30;  // pixels; narrower panels have no title of their axis
+  const narrowed = (chart, spec, room) => {
+    const { column } = spec.facet, at = chart.columns.indexOf(column.field);
+    const panels = new Set(chart.values.map((row) => row[at])).size;
+    const beside = room < NARROW ? 50 : 100;  // axis and legend
+    const width = Math.max(LEAST_PANEL, Math.floor((room - beside) / panels) - (spec.spacing || 0));
+    if (width >= spec.spec.width) return spec;
+    const header = { ...column.header, labelAngle: -90, labelBaseline: "middle", labelAlign: "right" };
+    const facet = { ...spec.facet, column: { ...column, header } };
+    const { x } = spec.spec.encoding;
+    const encoding = { ...spec.spec.encoding, x: { ...x, title: width < TITLED ? null : x.title } };
+    return { ...spec, facet, spec: { ...spec.spec, width, encoding } };
   };
   // Vega-Lite fits a width only beside a height in pixels: a height per step becomes one.
   const heightOf = (chart, spec) => {
@@ -85,10 +101,11 @@
     const c = colours();
     return vegaEmbed(plot, { ...sized(chart, coloured(chart.spec, c), width), data: { values: objects(chart) } }, {
       mode: "vega-lite", renderer: "svg", ast: true, actions: false, defaultStyle: false, logLevel: 1,
-      config: config(c), tooltip: showTooltip,
+      config: config(c, width), tooltip: showTooltip,
       formatLocale: { decimal: ".", thousands: ",", grouping: [3], currency: ["$", ""], percent: "\u00a0%" },
     });
   };
+  const READABLE = 0.75;  // a chart that is wider than its place shrinks to this share; then it scrolls
   const draw = async (figure) => {
     const key = figure.dataset.chart, chart = data.charts[key];
     const plot = figure.querySelector(".plot");
@@ -97,7 +114,9 @@
     try {
       if (views.has(key)) views.get(key).finalize();
       views.set(key, await drawn(plot, chart, width));
-      plot.querySelector("svg").setAttribute("aria-hidden", "true");  // the frame around it carries the description
+      const svg = plot.querySelector("svg");
+      svg.setAttribute("aria-hidden", "true");  // the frame around it carries the description
+      svg.style.minWidth = `${Math.floor(READABLE * svg.getAttribute("width"))}px`;
     } catch (error) {
       console.error(key, error);
       plot.textContent = "This chart could not be drawn; its data are in the table below.";
@@ -344,5 +363,12 @@
 
   button.setAttribute("aria-pressed", String(root.dataset.theme === "dark"));
   openTarget();
-  drawAll();
+  // An open document in a frame keeps the page's load event waiting until every chart is drawn: what waits for it,
+  // such as printing and pictures made without a screen, then finds them all. What is in sight is painted meanwhile.
+  const pending = document.createElement("iframe");
+  pending.hidden = true;
+  pending.title = "drawing";
+  document.body.append(pending);
+  pending.contentDocument.open();
+  drawAll().finally(() => { pending.contentDocument.close(); pending.remove(); });
 })();
