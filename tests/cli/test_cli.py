@@ -70,6 +70,21 @@ def test_training_and_compiling_show_their_results(made):
     assert "surrogate: atan" in (folder / "config.yaml").read_text()
 
 
+def test_compiling_shows_the_bits_of_the_membranes_of_every_layer(made, tmp_path):
+    folder, _, compiled = made
+    narrow = tmp_path / "narrow.safetensors"
+    again = call("compile", folder, "--membranes", 16, "--qat-epochs", 0, "--out", narrow)
+    assert again.exit_code == 0, again.output
+    for file, output in ((folder / "program.safetensors", compiled), (narrow, again.output)):
+        operations = json.loads(call("info", file, "--json").stdout)["operations"]
+        bits = [row["bits"] for row in operations if row["kind"] == "Neuron"]
+        assert len(bits) == 2
+        assert set(bits) <= {16, 32}
+        (row,) = (line for line in output.splitlines() if line.startswith("│ membranes "))
+        assert f"│ {bits[0]}, {bits[1]} bits" in row
+        assert ("16 asked for" in row) is (file == narrow and 32 in bits)
+
+
 def test_figures_are_drawn_where_asked_for(made):
     for name in ("learning_curves.png", "letter_usage.png"):
         assert (made[0] / name).read_bytes().startswith(b"\x89PNG")
