@@ -96,6 +96,15 @@ def test_a_compiled_run_exports_with_its_test_samples(made, tmp_path):
     assert "#define SAMPLES 3u" in (tmp_path / "c" / "model_vectors.c").read_text()
 
 
+def test_export_of_a_path_without_a_language_says_how_c_is_written():
+    result = call("export", "runs/mine", "--out", "mine_c")
+    assert result.exit_code == 2
+    assert "to write C: shiftlif export c runs/mine --out mine_c" in result.output
+    other = call("export", "cobol")
+    assert other.exit_code == 2
+    assert "to write C" not in other.output
+
+
 def test_a_compiled_run_verifies(made):
     result = call("verify", made[0])
     assert result.exit_code == 0, result.output
@@ -110,6 +119,17 @@ def test_golden_vectors_verify_and_an_altered_one_does_not(made, program, tmp_pa
     result = call("verify", program, "--vectors", tmp_path / "bad.npz")
     assert result.exit_code == 2
     assert "sample 3, class 1" in result.stderr
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+def test_the_costs_break_no_word_and_leave_out_what_a_narrow_terminal_cannot_show(made, program, width):
+    words = ["info", str(program), "--vectors", str(made[0] / "v.npz")]
+    output = CliRunner().invoke(app, words, env={"COLUMNS": str(width)}).output
+    assert all(len(line) <= width for line in output.splitlines())
+    table = output[output.index("cost per inference") : output.index("energy per inference")]
+    for word in ("operation", "operations", "shiftlif1", "shiftlif2", "readout", "events", "memory"):
+        assert word in table, word
+    assert ("without shifts" in " ".join(table.split())) is (width < 100)
 
 
 def test_a_program_of_another_run_does_not_verify(made, program, tmp_path):

@@ -114,7 +114,11 @@ def widths(program: IntegerProgram) -> list[int]:
 
 
 def _widths_text(bits: list[int], asked: int) -> str:
-    wider = f" ({asked} asked for; where 32 stays, the range proof needs it)" if max(bits, default=0) > asked else ""
+    wider = (
+        f" ({asked} asked for; where 32 stays, the range proof needs it)"
+        if max(bits, default=0) > asked
+        else ""
+    )
     return f"{', '.join(map(str, bits))} bits{wider}" if bits else "none"
 
 
