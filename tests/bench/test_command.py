@@ -120,6 +120,46 @@ def test_a_dry_run_shows_and_does_nothing(bench):
     assert not bench.out.parent.exists()
 
 
+def test_a_dry_run_says_why_seconds_are_missing_and_that_nothing_is_left(bench, monkeypatch):
+    bench.describe("AB")
+    assert "no run on this data set has a record" in " ".join(bench("--dry-run").output.split())
+    bench()
+    assert bench("--dry-run").output == "nothing to run: all 2 runs have a record\n"
+    assert json.loads(bench("--dry-run", "--json").stdout)["runs"] == []
+    bench.describe("ABC")
+    assert "no run on this data set" not in bench("--dry-run").output
+    bench.describe("AB", datasets={"digits": None, "wiar": None})
+    monkeypatch.setenv("SHIFTLIF_DATA", "/nowhere")
+    assert (
+        "nothing to run: 2 of 4 runs have a record; the data of the others are not here"
+        in bench("--dry-run").output
+    )
+
+
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+def test_a_data_set_that_is_neither_known_nor_a_path_is_refused(bench, options, tmp_path):
+    bench.describe("A", datasets={"digits": None, "digist": None})
+    result = bench(*options)
+    assert result.exit_code == 2
+    assert "datasets.digist: data set 'digist' is unknown" in result.stderr
+    assert "did you mean digits?" in result.stderr
+    assert bench.started() == []
+    assert bench("--only", "dataset=digits", *options).exit_code == 0
+    bench.describe("A", datasets={"mine": {"dataset": str(tmp_path)}})
+    assert bench("--dry-run").exit_code == 0
+
+
+def test_the_summary_is_shown_at_the_end(bench):
+    bench.describe("AB")
+    shown = bench().stdout
+    assert "summary: accuracy in %, million synaptic operations per inference" in " ".join(shown.split())
+    assert "│ digits, T=1 │ 75.0 (0.00 M) │ 75.0 (0.00 M) │" in shown
+    bench.describe("AB", subject="B", baseline="A")
+    lines = bench("--render").stdout.splitlines()
+    assert any(line.startswith("headline: test accuracy") for line in lines)
+    assert any("75.00 (T=1)" in line for line in lines)
+
+
 def test_json_is_the_plan_on_a_dry_run_and_the_files_afterwards(bench):
     bench.describe("AB")
     plan = json.loads(bench("--dry-run", "--json").stdout)

@@ -93,6 +93,13 @@ def test_what_was_not_run_is_absent():
     assert table.cells == (("toy", "70.00 (T=1)", "–", "–", "70.00 (T=1)", "–", "–", "–"),)
 
 
+def test_a_recipe_without_a_network_without_spikes_has_no_column_for_it():
+    rows = make_rows([*runs("Shift", 1, 7), *runs("LIF", 4, 6)], baseline="LIF")
+    table = headline_table(rows, subject="Shift", baseline="LIF", silent=(), reference=None)
+    assert table.columns[-1] == "difference"
+    assert [len(line) for line in table.cells] == [len(table.columns)] == [7]
+
+
 def test_the_page_begins_with_the_headline_where_there_is_a_subject():
     rows = make_rows(RECORDS, baseline="LIF")
     with_subject = page(rows, "LIF", headline=headline_of(RECIPE, rows), missing=0, figure="b.png")

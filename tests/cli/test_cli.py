@@ -70,6 +70,21 @@ def test_training_and_compiling_show_their_results(made):
     assert "surrogate: atan" in (folder / "config.yaml").read_text()
 
 
+def test_compiling_shows_the_bits_of_the_membranes_of_every_layer(made, tmp_path):
+    folder, _, compiled = made
+    narrow = tmp_path / "narrow.safetensors"
+    again = call("compile", folder, "--membranes", 16, "--qat-epochs", 0, "--out", narrow)
+    assert again.exit_code == 0, again.output
+    for file, output in ((folder / "program.safetensors", compiled), (narrow, again.output)):
+        operations = json.loads(call("info", file, "--json").stdout)["operations"]
+        bits = [row["bits"] for row in operations if row["kind"] == "Neuron"]
+        assert len(bits) == 2
+        assert set(bits) <= {16, 32}
+        (row,) = (line for line in output.splitlines() if line.startswith("│ membranes "))
+        assert f"│ {bits[0]}, {bits[1]} bits" in row
+        assert ("16 asked for" in row) is (file == narrow and 32 in bits)
+
+
 def test_figures_are_drawn_where_asked_for(made):
     for name in ("learning_curves.png", "letter_usage.png"):
         assert (made[0] / name).read_bytes().startswith(b"\x89PNG")
@@ -79,6 +94,15 @@ def test_a_compiled_run_exports_with_its_test_samples(made, tmp_path):
     result = call("export", "c", made[0], "--out", tmp_path / "c", "--samples", 3)
     assert result.exit_code == 0, result.output
     assert "#define SAMPLES 3u" in (tmp_path / "c" / "model_vectors.c").read_text()
+
+
+def test_export_of_a_path_without_a_language_says_how_c_is_written():
+    result = call("export", "runs/mine", "--out", "mine_c")
+    assert result.exit_code == 2
+    assert "to write C: shiftlif export c runs/mine --out mine_c" in result.output
+    other = call("export", "cobol")
+    assert other.exit_code == 2
+    assert "to write C" not in other.output
 
 
 def test_a_compiled_run_verifies(made):
@@ -95,6 +119,17 @@ def test_golden_vectors_verify_and_an_altered_one_does_not(made, program, tmp_pa
     result = call("verify", program, "--vectors", tmp_path / "bad.npz")
     assert result.exit_code == 2
     assert "sample 3, class 1" in result.stderr
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+def test_the_costs_break_no_word_and_leave_out_what_a_narrow_terminal_cannot_show(made, program, width):
+    words = ["info", str(program), "--vectors", str(made[0] / "v.npz")]
+    output = CliRunner().invoke(app, words, env={"COLUMNS": str(width)}).output
+    assert all(len(line) <= width for line in output.splitlines())
+    table = output[output.index("cost per inference") : output.index("energy per inference")]
+    for word in ("operation", "operations", "shiftlif1", "shiftlif2", "readout", "events", "memory"):
+        assert word in table, word
+    assert ("without shifts" in " ".join(table.split())) is (width < 100)
 
 
 def test_a_program_of_another_run_does_not_verify(made, program, tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from shiftlif.cli.app import app
-from shiftlif.cli.output import show_pairs
+from shiftlif.cli.output import show_pairs, show_table
 from shiftlif.data import load
 
 pytestmark = pytest.mark.filterwarnings("ignore:layer .* is:UserWarning")
@@ -298,3 +298,28 @@ def test_a_pipe_gets_whole_cells_and_no_colours_unless_they_are_asked_for():
         assert "\x1b[" in forced
         both, _ = start(*command, FORCE_COLOR="1", NO_COLOR="1").communicate(timeout=60)
         assert not any(f"\x1b[{code}" in both for code in (*range(31, 38), *range(91, 98)))
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (38, ["name", "long", "short", "last"]),  # words of 9, 7, 5 and 4 letters, 3 more for each, and 1
+        (37, ["name", "short", "last"]),
+        (28, ["name", "short", "last"]),
+        (27, ["name", "last"]),
+        (12, ["name", "last"]),  # no more to leave out: words are broken
+    ],
+)
+def test_a_table_leaves_expendable_columns_out_one_by_one_until_its_words_fit(
+    width, shown, monkeypatch, capsys
+):
+    monkeypatch.setenv("COLUMNS", str(width))
+    row = ("shiftlif1", "sevens7", "fives", "end")
+    show_table("costs", ("name", "long", "short", "last"), [row], expendable=("long", "short"))
+    printed = capsys.readouterr().out
+    assert all(len(line) <= width for line in printed.splitlines())
+    texts = dict(zip(("name", "long", "short", "last"), row, strict=True))
+    if width > 12:
+        assert [name for name, text in texts.items() if text in printed] == shown
+    left_out = [name for name in ("long", "short") if name not in shown]
+    assert ("without" in printed) is bool(left_out)

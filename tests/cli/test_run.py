@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -209,3 +210,87 @@ def test_a_run_folder_or_device_in_place_of_the_program_says_what_to_do(tmp_path
     assert f"use {tmp_path / 'program.safetensors'}" in result.stderr
     if os.path.exists("/dev/zero"):
         assert "is a device" in call(command, "/dev/zero").stderr
+
+
+@pytest.fixture
+def motion(tmp_path):
+    """A program, and a folder of windows with a window a file: eight of CSV, and one of two samples in another form."""
+    program_for((2, 3), {"name": "none"}, tmp_path / "p.safetensors")
+    windows = np.random.default_rng(7).normal(0, 30, (10, 2, 3)).round(2).astype(np.float32)
+    names = []
+    for i, window in enumerate(windows[:8]):
+        path = tmp_path / "motion" / ("rest" if i < 4 else "walk") / f"{i}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savetxt(path, window.T, delimiter=",", header="x,y", comments="", fmt="%.2f")
+        names.append(str(path))
+    np.save(tmp_path / "motion" / "walk" / "more.npy", windows[8:])
+    names += [str(tmp_path / "motion" / "walk" / "more.npy")] * 2
+    (tmp_path / "motion" / "walk" / ".hidden.csv").write_text("no numbers\n")
+    (tmp_path / "motion" / "notes.md").write_text("no samples\n")
+    return tmp_path, windows, names
+
+
+def test_several_files_and_folders_give_the_answers_of_one_array_with_the_names_of_the_files(motion):
+    place, windows, names = motion
+    program, folder = place / "p.safetensors", place / "motion"
+    np.save(place / "all.npy", windows)
+    classes = call("run", program, place / "all.npy").stdout.split()
+    assert set(classes) == {"rest", "walk"}
+    lines = "".join(f"{name}\t{answer}\n" for name, answer in zip(names, classes, strict=True))
+    assert call("run", program, *dict.fromkeys(names)).stdout == lines
+    assert call("run", program, folder / "rest", folder / "walk").stdout == lines
+    assert call("run", program, folder).stdout == lines
+    assert scores(program, folder) == scores(program, place / "all.npy")
+    found = json.loads(call("run", program, folder, "--json").stdout)
+    assert [(row["file"], row["class"]) for row in found] == list(zip(names, classes, strict=True))
+
+
+def test_one_file_is_answered_without_its_name_and_a_folder_of_one_with_it(motion):
+    place, _, names = motion
+    (place / "one").mkdir()
+    alone = place / "one" / "0.csv"
+    alone.write_bytes(Path(names[0]).read_bytes())
+    answer = call("run", place / "p.safetensors", alone).stdout
+    assert answer in ("rest\n", "walk\n")
+    assert call("run", place / "p.safetensors", place / "one").stdout == f"{alone}\t{answer}"
+    (row,) = json.loads(call("run", place / "p.safetensors", alone, "--json").stdout)
+    assert set(row) == {"class", "index"}
+
+
+def test_standard_input_may_be_one_of_several_inputs(motion):
+    place, _, names = motion
+    program, text = place / "p.safetensors", Path(names[0]).read_text()
+    answer = call("run", program, stdin=text).stdout
+    assert call("run", program, names[0], "-", stdin=text).stdout == f"{names[0]}\t{answer}-\t{answer}"
+
+
+def test_a_folder_without_samples_and_a_stream_of_several_files_are_refused(motion):
+    place, _, names = motion
+    (place / "empty").mkdir()
+    nothing = call("run", place / "p.safetensors", place / "empty")
+    assert nothing.exit_code == 2
+    assert (
+        f"{place / 'empty'}: holds no file of samples (.csv, .npy, .npz, .wav or a recording"
+        in nothing.stderr
+    )
+    streamed = call("run", place / "p.safetensors", *names[:2], "--stream")
+    assert streamed.exit_code == 2
+    assert f"--stream takes one INPUT, got 2: {names[0]}, {names[1]}" in streamed.stderr
+
+
+def test_a_forgotten_program_is_named_as_what_is_missing(motion):
+    _, _, names = motion
+    for words in (names[:1], names[:3]):
+        result = call("run", *words)
+        assert result.exit_code == 2
+        assert f"{names[0]} is no program" in result.stderr
+        assert "shiftlif run PROGRAM SAMPLES" in result.stderr
+        assert "safetensors file" not in result.stderr
+    assert "No such file" in call("run", "gone.csv").stderr
+
+
+def test_a_program_behind_many_files_is_recognised(motion):
+    place, _, names = motion
+    result = call("run", *names[:3], place / "p.safetensors")
+    assert result.exit_code == 2
+    assert f"shiftlif run {place / 'p.safetensors'} {' '.join(names[:3])}" in result.stderr

@@ -26,7 +26,7 @@ def missing(need: str | None) -> str | None:
         return None
     if need.startswith("shiftlif "):
         return None if need.split()[1] in COMMANDS else f"the command {need}"
-    if need == "arm-none-eabi-gcc":
+    if need in ("arm-none-eabi-gcc", "qemu-system-arm"):
         return None if shutil.which(need) else f"no {need}"
     return {
         "kernels": cpu.unavailable,

@@ -72,6 +72,75 @@ def test_its_makefile_builds_and_runs_the_test(tmp_path):
     assert "4 of 4 samples equal" in run("make", "test", cwd=tmp_path / "c").stdout
 
 
+CROSS = ("CC=arm-none-eabi-gcc", "CFLAGS=-mcpu=cortex-m4 -mthumb -O2")
+
+
+def _commands(*arguments, folder):
+    return [line for line in run("make", *arguments, cwd=folder).stdout.splitlines() if " -c " in line]
+
+
+def test_its_makefile_keeps_the_objects_of_two_machines_apart(tmp_path):
+    need("make", "gcc", "arm-none-eabi-gcc", "arm-none-eabi-readelf")
+    folder = tmp_path / "c"
+    export_c(edge_program(1, 2), folder, name="edge")
+    for _ in range(2):  # whichever came first
+        assert "4 of 4 samples equal" in run("make", "test", "CC=gcc", cwd=folder).stdout
+        run("make", "objects", *CROSS, cwd=folder)
+    listing = run("arm-none-eabi-readelf", "-h", folder / "build" / "arm-none-eabi" / "run.o").stdout
+    assert re.search(r"Machine: +ARM\n", listing)
+    names = {path.stem for path in (folder / "build" / "arm-none-eabi").glob("*.o")}
+    assert names == {path.stem for path in sources(folder)} - {"main"}
+    assert sorted(p.name for p in folder.iterdir() if p.suffix == ".o") == []
+
+
+def test_its_makefile_builds_again_when_and_only_when_options_or_headers_change(tmp_path):
+    need("make", "gcc")
+    folder = tmp_path / "c"
+    export_c(edge_program(1, 2), folder, name="edge")
+    whole = len(sources(folder))
+    plain, debug = ("test", "CC=gcc"), ("test", "CC=gcc", "CFLAGS=-O1 -g -DNOTE='\"a b\"'")
+    assert [len(_commands(*plain, folder=folder)) for _ in range(2)] == [whole, 0]
+    assert [len(_commands(*debug, folder=folder)) for _ in range(2)] == [whole, 0]
+    (folder / "shiftlif.h").write_text((folder / "shiftlif.h").read_text() + "\n")
+    assert len(_commands(*debug, folder=folder)) == whole
+
+
+def test_options_of_the_command_line_keep_the_standard_and_the_warnings(tmp_path):
+    need("make", "gcc")
+    export_c(edge_program(1, 2), tmp_path / "c", name="edge")
+    commands = _commands("objects", "CC=gcc", "CFLAGS=-Os", folder=tmp_path / "c")
+    assert commands
+    for command in commands:
+        assert command.startswith("gcc -Os -std=c99 -Wall -Wextra -Wconversion -Wshadow -c ")
+
+
+M55 = (
+    "QEMU_CORE=-mcpu=cortex-m55 -mfloat-abi=hard",
+    "QEMU_MACHINE=mps3-an547",
+    "QEMU_FLASH=512K",
+    "QEMU_RAM=512K",
+)
+
+
+@pytest.mark.parametrize("core", [(), M55], ids=["M4", "M55"])
+def test_its_makefile_runs_the_test_on_an_emulated_core(tmp_path, core):
+    need("make", "arm-none-eabi-gcc", "qemu-system-arm")
+    folder = tmp_path / "c"
+    export_c(edge_program(1, 1), folder, name="edge")
+    done = run("make", "qemu", *core, cwd=folder)
+    assert "4 of 4 samples equal" in done.stdout
+    assert done.stderr == ""  # no warning
+    _altered(folder, "edge_model.c", r"neuron1_rows\[\d+\] = \{\s+(-?\d+)", lambda old: str(int(old) ^ 1))
+    assert run("make", "qemu", *core, cwd=folder, check=False).returncode != 0
+
+
+def test_a_fault_of_the_emulated_core_ends_with_an_error(tmp_path):
+    need("make", "arm-none-eabi-gcc", "qemu-system-arm")
+    export_c(edge_program(1, 1), tmp_path / "c", name="edge")
+    (tmp_path / "c" / "main.c").write_text("int main(void) { __builtin_trap(); }\n")
+    assert run("make", "qemu", cwd=tmp_path / "c", check=False).returncode != 0
+
+
 def test_its_cmake_project_builds(tmp_path):
     need("cmake", "cc")
     export_c(edge_program(1, 1), tmp_path / "c", name="edge")

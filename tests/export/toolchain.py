@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-MCU = Path(__file__).parent / "mcu"
+from shiftlif import export
+
+QEMU = Path(export.__file__).parent / "templates" / "qemu"
 WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
 SECONDS = 120
 # Everything that a frame goes through; validate.c runs once, before, and multiplies sizes.
@@ -74,9 +76,9 @@ def arm(core: Core, level: str = "-O2") -> list[str]:
 
 
 def link(core: Core, sources: list[Path], to: Path, *options: str, level: str = "-O2") -> Path:
-    """An image for QEMU; the start-up code is ours and not the program's."""
+    """An image for QEMU; the start-up code is the export's."""
     start = to.with_suffix(".start.o")
-    run(*arm(core), "-c", MCU / "start.c", "-o", start)
+    run(*arm(core), "-c", QEMU / "start.c", "-o", start)
     sizes = [f"-Wl,--defsym=FLASH_SIZE={core.flash}", f"-Wl,--defsym=RAM_SIZE={core.ram}"]
     parts = [
         "-ffunction-sections",
@@ -85,7 +87,7 @@ def link(core: Core, sources: list[Path], to: Path, *options: str, level: str = 
         "-nostartfiles",
         "--specs=rdimon.specs",
     ]
-    run(*arm(core, level), *options, *parts, *sizes, f"-T{MCU / 'link.ld'}", *sources, start, "-o", to)
+    run(*arm(core, level), *options, *parts, *sizes, f"-T{QEMU / 'link.ld'}", *sources, start, "-o", to)
     return to
 
 

@@ -23,7 +23,7 @@ def headline_table(
         subject: label of the neuron in question.
         baseline: label of the neuron it replaces.
         silent: labels of networks without spikes, which are no rivals.
-        reference: the one of them that bounds what the shape can do, or None.
+        reference: the one of them that bounds what the shape can do; None leaves its column out.
     """
     columns = (
         "data set",
@@ -33,7 +33,7 @@ def headline_table(
         "best of its T %",
         "best other neuron",
         "difference",
-        f"− {reference}" if reference is not None else "",
+        *([f"− {reference}"] if reference is not None else []),
     )
     lines = []
     for dataset in dict.fromkeys(row.dataset for row in rows):
@@ -55,7 +55,7 @@ def headline_table(
                     f"{spread(best.figures['accuracy'])} (T={best.steps})",
                     ABSENT if rival is None else f"{rival.label}: {spread(rival.figures['accuracy'])}",
                     _difference(best, rival),
-                    _difference(least, bound) if reference is not None else "",
+                    *([_difference(least, bound)] if reference is not None else []),
                 )
             )
     return Table("Headline", columns, tuple(lines))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Callable
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from shiftlif.cli.behaviour import behaviour
 from shiftlif.cli.bench import bench
@@ -83,7 +87,19 @@ for _name, (_function, _example) in COMMANDS.items():
     _guarded = guarded(_function, INTERRUPTED[_name]) if _name in INTERRUPTED else guarded(_function)
     app.command(_name, epilog=f"Example: {_example}")(_guarded)
 
-export = typer.Typer(no_args_is_help=True, help="Write a program as source code.")
+
+class _Languages(TyperGroup):
+    """The commands of ``export``; a path in the place of one was meant for C."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if self.get_command(ctx, args[0]) is None and (os.sep in args[0] or Path(args[0]).exists()):
+            ctx.fail(
+                f"No such command {args[0]!r}; to write C: {shlex.join(['shiftlif', 'export', 'c', *args])}"
+            )
+        return super().resolve_command(ctx, args)
+
+
+export = typer.Typer(cls=_Languages, no_args_is_help=True, help="Write a program as source code.")
 export.command("c", epilog="Example: shiftlif export c runs/digits --out digits_c --name digits")(
     guarded(export_c)
 )

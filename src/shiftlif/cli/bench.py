@@ -12,7 +12,7 @@ from shiftlif.cli import completion
 from shiftlif.cli.options import AsJson, Quiet
 from shiftlif.cli.output import ERRORS, Interrupted, duration, percent, show_json, show_pairs, show_table
 from shiftlif.cli.progress import Progress
-from shiftlif.errors import ConfigurationError, ModelFileError
+from shiftlif.errors import ConfigurationError, DataError, ModelFileError
 
 if TYPE_CHECKING:
     from shiftlif.bench.recipe import Job, Recipe
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from shiftlif.bench.store import Record
 
 SUFFIX = ".jsonl"
+UNKNOWN = "–"  # of seconds
 FIELDS = ("dataset", "neuron", "steps", "seed")
 
 
@@ -86,7 +87,8 @@ def bench(
             _note(reason)
         missing = in_order(missing, list(records.values()))[:limit]
         if dry_run:
-            _plan(missing, list(records.values()), jobs, _teachers(out), as_json)
+            nothing = f"nothing to run: {_state(wanted, records, left_out)}"
+            _plan(missing, list(records.values()), jobs, _teachers(out), nothing, as_json)
             return
         if missing:
             with Progress(quiet, as_json) as progress:
@@ -99,6 +101,15 @@ def bench(
             f"{failed} of {len(missing)} runs failed, see {_errors(out)}; the others are kept; call the command again "
             "to retry them"
         )
+
+
+def _state(wanted: Sequence[Job], records: dict[str, Record], left_out: Sequence[str]) -> str:
+    """How many of the wanted runs have a record, and why others are not made."""
+    done = sum(job.key in records for job in wanted)
+    if done == len(wanted):
+        return f"all {done} runs have a record"
+    here = "; the data of the others are not here" if left_out else ""
+    return f"{done} of {len(wanted)} runs have a record{here}"
 
 
 def _note(text: str) -> None:
@@ -121,9 +132,14 @@ def _trained(teachers: Path) -> list[str]:
 
 
 def _plan(
-    missing: Sequence[Job], records: Sequence[Record], jobs: int, teachers: Path, as_json: bool
+    missing: Sequence[Job],
+    records: Sequence[Record],
+    jobs: int,
+    teachers: Path,
+    nothing: str,
+    as_json: bool,
 ) -> None:
-    """Show the runs, and among them the teachers that are to be trained, in their order."""
+    """Show the runs, and among them the teachers that are to be trained, in their order; ``nothing`` where none is."""
     from shiftlif.bench.schedule import expected_seconds, plan
 
     tasks = plan(missing, _trained(teachers))
@@ -134,7 +150,7 @@ def _plan(
             f"{task.job.neuron} (teacher)" if task.teaching else task.job.neuron,
             task.job.steps,
             task.job.seed,
-            "" if seconds is None else f"{seconds:.0f}",
+            UNKNOWN if seconds is None else f"{seconds:.0f}",
         )
         for task, seconds in zip(tasks, expected, strict=True)
     ]
@@ -147,15 +163,34 @@ def _plan(
         ]
         show_json({"dry_run": True, "runs": planned, "seconds": total if known else None})
         return
+    if not tasks:
+        typer.echo(nothing)
+        return
     taught = f" and {more} teachers" if (more := len(tasks) - len(missing)) else ""
     about = f", about {duration(total)} with {jobs} processes" if known else ""
-    show_table(f"{len(missing)} runs{taught}{about}", ("data set", "neuron", "T", "seed", "seconds"), rows)
+    untimed = f"; {UNKNOWN}: no run on this data set has a record to estimate from" * (None in expected)
+    show_table(
+        f"{len(missing)} runs{taught}{about}{untimed}", ("data set", "neuron", "T", "seed", "seconds"), rows
+    )
 
 
 def _available(jobs: Sequence[Job]) -> tuple[list[Job], list[str]]:
-    """The runs whose data are here, and a line for each known data set that is not."""
+    """The runs whose data are here, and a line for each known data set that is not.
+
+    Raises:
+        ConfigurationError: a data set is neither a known one nor a path to anything.
+    """
     from shiftlif.data import describe, names
 
+    for job in jobs:
+        name = job.training["dataset"]
+        if name not in names() and not Path(name).expanduser().exists():
+            try:
+                describe(name)
+            except DataError as error:
+                raise ConfigurationError(
+                    f"the recipe's datasets.{job.dataset}: {error} (no file or folder of this name is here either)"
+                ) from None
     absent = {
         name
         for job in jobs
@@ -261,6 +296,7 @@ def _render(
         )
     rows = rows_of(recipe, grid, current)
     headline = headline_of(recipe, rows)
+    summary = headline or summary_table(rows)
     files = write_all(
         rows,
         out,
@@ -270,13 +306,16 @@ def _render(
         missing=len(grid) - len(current),
     )
     if readme is not None:
-        table = markdown(headline or summary_table(rows))
-        page = between_marks(read_file(readme).decode(), table)
+        page = between_marks(read_file(readme).decode(), markdown(summary))
         write_atomically(readme, page.encode())
         files.append(readme)
     if as_json:
         paths = [str(file) for file in files]
         show_json({"records": len(current), "runs": len(grid), "file": str(out), "files": paths})
         return
+    about = (
+        "accuracy in %, million synaptic operations per inference" if headline is None else "test accuracy"
+    )
+    show_table(f"{summary.title.lower()}: {about}", summary.columns, summary.cells)
     shown: dict[str, object] = {"records": f"{len(current)} of {len(grid)} runs in {out}"}
     show_pairs("bench", {**shown, "files": ", ".join(map(str, files))})

@@ -15,6 +15,7 @@ from shiftlif.cli.progress import Progress
 from shiftlif.errors import ModelFileError
 
 if TYPE_CHECKING:
+    from shiftlif.program import IntegerProgram
     from shiftlif.training.batches import Data
     from shiftlif.training.deployment import Deployed
     from shiftlif.training.runs import Run
@@ -94,7 +95,8 @@ def compile_run(
             record_vectors(deployed.program, loaded_data.frames("test"), loaded_data.temporal, vectors)
     if as_json:
         paths = {name.replace(" ", "_"): str(file) for name, file in files.items()}
-        show_json({"run": str(run), **deployed.to_dict(), **paths})
+        membrane_bits = widths(deployed.program)
+        show_json({"run": str(run), **deployed.to_dict(), "membrane_bits": membrane_bits, **paths})
         return
     show_pairs(
         f"{loaded.summary['dataset']}: int{chosen} program",
@@ -102,11 +104,28 @@ def compile_run(
             **accuracies(deployed),
             "operations": len(deployed.program.operations),
             "weights": f"{deployed.program.parameters:,} in {deployed.program.weight_bytes:,} bytes",
+            "membranes": _widths_text(widths(deployed.program), membranes),
             "digest": deployed.program.digest()[:16],
             **files,
             "next": f"shiftlif info {target}",
         },
     )
+
+
+def widths(program: IntegerProgram) -> list[int]:
+    """Bits of the membranes of each layer of neurons, front to back."""
+    from shiftlif.program import Neuron
+
+    return [operation.membrane_bits for operation in program.operations if isinstance(operation, Neuron)]
+
+
+def _widths_text(bits: list[int], asked: int) -> str:
+    wider = (
+        f" ({asked} asked for; where 32 stays, the range proof needs it)"
+        if max(bits, default=0) > asked
+        else ""
+    )
+    return f"{', '.join(map(str, bits))} bits{wider}" if bits else "none"
 
 
 def _plan(loaded: Run, data: Data, bits: int, membranes: int, qat_epochs: int) -> dict[str, object]:

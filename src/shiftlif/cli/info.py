@@ -50,6 +50,7 @@ def info(
             )
             for row in description["operations"]
         ],
+        expendable=("shape",),
     )
     apart = ("operations", "metadata", "cost", "energy", "energy constants")
     head = {name: value for name, value in description.items() if name not in apart}
@@ -140,6 +141,7 @@ def _show_cost(cost: dict[str, Any], energy: dict[str, Any], vectors: Path) -> N
             )
             for layer, priced in zip(cost["layers"], energy["layers"], strict=True)
         ],
+        expendable=("shifts", "compares", "pJ arithmetic", "adds"),
     )
     show_pairs(
         "energy per inference (modelled, not measured: docs/energy.md)",

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -180,15 +181,47 @@ def show_pairs(title: str, pairs: Mapping[str, object]) -> None:
     _console().print(table)
 
 
-def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table with a header; numbers are aligned to the right."""
+def show_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], expendable: Sequence[str] = ()
+) -> None:
+    """A table with a header; numbers are aligned to the right.
+
+    Where the longest words of all columns do not fit beside one another, the ``expendable`` columns are left out, one
+    after the other, and the title says so.
+    """
+    console = _console()
+    cells = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
+    words = [max(map(_longest_word, [name, *(row[i] for row in cells)])) for i, name in enumerate(columns)]
+    kept, lost = list(range(len(columns))), []
+    for name in expendable:
+        if _fits(words, kept, console.width):
+            break
+        kept.remove(columns.index(name))
+        lost.append(name)
+    if lost:
+        title += f"; without {', '.join(lost)} (a wider terminal or --json shows them)"
     table = Table(title=title, title_justify="left")
-    for i, column in enumerate(columns):
+    whole = _fits(words, kept, console.width)
+    for i in kept:
         numeric = all(isinstance(row[i], int | float) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
-    _console().print(table)
+        table.add_column(
+            columns[i],
+            justify="right" if numeric else "left",
+            overflow="fold",
+            min_width=words[i] if whole else None,
+        )
+    for row in cells:
+        table.add_row(*(_cell(row[i]) for i in kept))
+    console.print(table)
+
+
+def _longest_word(text: str) -> int:
+    return max((cell_len(word) for word in text.split()), default=0)
+
+
+def _fits(words: Sequence[int], columns: Sequence[int], width: int) -> bool:
+    """Whether words side by side fit into a line, with a space on either side and the rules between."""
+    return sum(words[i] + 3 for i in columns) + 1 <= width
 
 
 def show_plan(does: str, settings: Mapping[str, object], files: Sequence[Path], as_json: bool) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +13,7 @@ from shiftlif.cli.engine_choice import engine_of
 from shiftlif.cli.options import Quiet
 from shiftlif.cli.output import show_json
 from shiftlif.cli.progress import Progress
+from shiftlif.cli.run_inputs import STANDARD_INPUT, are_several, files_of, load_program
 from shiftlif.cli.stream import (
     Confidence,
     Hop,
@@ -26,7 +25,7 @@ from shiftlif.cli.stream import (
     StreamOptions,
     stream,
 )
-from shiftlif.errors import ConfigurationError, DataError, ModelFileError
+from shiftlif.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
     from shiftlif.program import IntegerProgram
@@ -36,14 +35,14 @@ BATCH = 256  # samples computed at once, so that memory stays bounded
 
 def run(
     program: Annotated[Path, typer.Argument(help="Model file (program.safetensors).")],
-    source: Annotated[
-        str,
+    sources: Annotated[
+        list[str] | None,
         typer.Argument(
-            metavar="[INPUT]",
-            help=".npy, .npz, .csv or .wav file, or a recording of events; - reads CSV from standard input. "
-            "With --stream: a .wav or CSV file, a pipe, a serial device, or -.",
+            metavar="INPUT",
+            help=".npy, .npz, .csv or .wav files, recordings of events, or folders of them; - reads CSV from "
+            "standard input, and so does no INPUT. With --stream: a .wav or CSV file, a pipe, a serial device, or -.",
         ),
-    ] = "-",
+    ] = None,
     scores: Annotated[bool, typer.Option("--scores", help="Add every class's score.")] = False,
     quiet: Quiet = False,
     as_json: Annotated[
@@ -74,7 +73,7 @@ def run(
     rate: Rate = None,
     speed: Speed = None,
 ) -> None:
-    """Predict a class for each sample, one per line.
+    """Predict a class for each sample, one per line; of several files or a folder, after the file's name and a tab.
 
     Samples are real numbers in the units of the training data; the program quantises them itself.
     Arrays (.npy, .npz) have the shape N x sample, or that of one sample.
@@ -94,55 +93,50 @@ def run(
     arrive, and every decision is shown at once: class, softmax probability of the class scores, latency.
     Ctrl-C ends with a summary and exit code 130.
     """
-    loaded = _load(program, source)
+    inputs = sources or [STANDARD_INPUT]
+    loaded = load_program(program, inputs)
     options = StreamOptions(hop, confidence, patience, min_steps, pcm, rate, speed)
     if live:
-        stream(loaded, source, options, raw=raw, scores=scores, as_json=as_json, interpreter=interpreter)
+        if len(inputs) > 1:
+            raise ConfigurationError(f"--stream takes one INPUT, got {len(inputs)}: {', '.join(inputs)}")
+        stream(loaded, inputs[0], options, raw=raw, scores=scores, as_json=as_json, interpreter=interpreter)
         return
     options.require_none()
-    temporal = bool(loaded.metadata.get("temporal", False))
-    shape = (loaded.steps, *loaded.input_shape) if temporal else loaded.input_shape
-    samples = _samples(
-        sys.stdin.buffer if source == "-" else source, loaded.metadata.get("front_end", "none"), shape, raw
-    )
     logits_of = _runner(loaded, threads, interpreter)
-    rows = []
+    files, several, rows = files_of(inputs), are_several(inputs), []
     # On a terminal the answers themselves show how far it is.
     with Progress(quiet, as_json, sys.stdout.isatty()) as progress:
-        report = progress("predicting")
-        for start in range(0, len(samples), BATCH):
-            report(start, len(samples))
-            chunk = samples[start : start + BATCH]
-            frames = loaded.quantizer.quantize(chunk, channel_axis=2 if temporal else 1)
-            logits = logits_of(frames.swapaxes(0, 1) if temporal else frames)
-            values = logits * (loaded.output_unit / loaded.steps)
-            for answer, line in zip(logits.argmax(axis=1), values.tolist(), strict=True):
-                row: dict[str, Any] = {"class": loaded.classes[answer], "index": int(answer)}
-                if scores:
-                    row["scores"] = dict(zip(loaded.classes, line, strict=True))
-                if as_json:
-                    rows.append(row)
-                else:
-                    shown = (f"{name}={value:.4f}" for name, value in row.get("scores", {}).items())
-                    typer.echo("\t".join([row["class"], *shown]))
+        report = progress("predicting", "files" if several else "samples")
+        for number, file in enumerate(files):
+            for done, total, logits in _logits(loaded, file, logits_of, raw):
+                report(*((number, len(files)) if several else (done, total)))
+                values = (logits * (loaded.output_unit / loaded.steps)).tolist()
+                for answer, line in zip(logits.argmax(axis=1).tolist(), values, strict=True):
+                    row: dict[str, Any] = {"file": file} if several else {}
+                    row |= {"class": loaded.classes[answer], "index": answer}
+                    if scores:
+                        row["scores"] = dict(zip(loaded.classes, line, strict=True))
+                    if as_json:
+                        rows.append(row)
+                    else:
+                        shown = (f"{name}={value:.4f}" for name, value in row.get("scores", {}).items())
+                        typer.echo("\t".join([*([file] if several else []), row["class"], *shown]))
     if as_json:
         show_json(rows)
 
 
-def _load(program: Path, source: str) -> IntegerProgram:
-    from shiftlif.program import load
-
-    try:
-        return load(program)
-    except ModelFileError:
-        if Path(source).is_file():
-            with suppress(ModelFileError):
-                load(source)
-                raise ConfigurationError(
-                    f"{source} is a program and {program} is not: the program comes first, then the samples: "
-                    f"{shlex.join(['shiftlif', 'run', source, str(program)])}"
-                ) from None
-        raise
+def _logits(
+    program: IntegerProgram, source: str, logits_of: Callable[[Any], Any], raw: bool
+) -> Iterator[tuple[int, int, Any]]:
+    """Logits of a file batch by batch, after how many samples were computed before and how many there are."""
+    temporal = bool(program.metadata.get("temporal", False))
+    shape = (program.steps, *program.input_shape) if temporal else program.input_shape
+    stream = sys.stdin.buffer if source == STANDARD_INPUT else source
+    samples = _samples(stream, program.metadata.get("front_end", "none"), shape, raw)
+    for start in range(0, len(samples), BATCH):
+        chunk = samples[start : start + BATCH]
+        frames = program.quantizer.quantize(chunk, channel_axis=2 if temporal else 1)
+        yield start, len(samples), logits_of(frames.swapaxes(0, 1) if temporal else frames)
 
 
 def _runner(program: IntegerProgram, threads: int, interpreter: bool) -> Callable[[Any], Any]:

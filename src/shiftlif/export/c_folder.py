@@ -32,6 +32,10 @@ SOURCES = ("run", "validate", "synapse", "slide", "events", "gather", "neuron", 
 RUNTIME = ("shiftlif.h", "internal.h", "gather_dsp.h", "gather_mve.h", *(f"{name}.c" for name in SOURCES))
 REPORT = "report.json"
 GENERATOR = "shiftlif export c"
+QEMU = (
+    "qemu/start.c",
+    "qemu/link.ld",
+)  # the self-test on an emulated core; start.c is no source of the program
 LISTS = (1024, 8192)  # bytes that the lists of events may take; longer ones are flushed less often
 LISTS_STEP = 256
 RAM_FACTOR = 1.29  # of the membranes and the largest wire, beyond which lists stay as short as they may be
@@ -229,7 +233,7 @@ def _contents(
         "README.md": _filled("README.md", facts),
         "config.h": _config(plan),
     }
-    return made | {file: _runtime(file) for file in runtime}
+    return made | {file: _template(file) for file in QEMU} | {file: _runtime(file) for file in runtime}
 
 
 def _rounding(quantizer: InputQuantizer) -> str:
@@ -251,9 +255,11 @@ def _rounding(quantizer: InputQuantizer) -> str:
 
 
 def _filled(template: str, facts: dict[str, object]) -> str:
-    return Template(
-        (files("shiftlif.export") / "templates" / template).read_text(encoding="utf-8")
-    ).substitute(facts)
+    return Template(_template(template)).substitute(facts)
+
+
+def _template(name: str) -> str:
+    return files("shiftlif.export").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def _comment(text: str) -> str:
@@ -299,6 +305,7 @@ def _write(target: Path, contents: dict[str, str]) -> None:
     fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
         for file, text in contents.items():
+            (fresh / file).parent.mkdir(exist_ok=True)
             (fresh / file).write_text(text, encoding="utf-8", newline="\n")
         fresh.chmod(0o755)
         old = None
