@@ -98,3 +98,13 @@ def test_a_pipe_is_read_like_a_file():
     os.close(writer)
     with os.fdopen(reader, "rb") as stream:
         assert read_csv(stream).values.tolist() == [[1, 2]]
+
+
+def test_a_header_that_comes_again_is_skipped_and_another_one_is_not(tmp_path):
+    (tmp_path / "joined.csv").write_text("x,y\n1,2\nx,y\n\n3,4\nx,y\n")
+    table = read_csv(tmp_path / "joined.csv")
+    assert table.columns == ("x", "y")
+    assert table.values.tolist() == [[1, 2], [3, 4]]
+    (tmp_path / "other.csv").write_text("x,y\n1,2\ny,x\n3,4\n")
+    with pytest.raises(DataError, match="line 3, column 1: 'y' is not a number"):
+        read_csv(tmp_path / "other.csv")

@@ -1,7 +1,7 @@
 """CSV files of numbers, with errors that name file, line and column.
 
 The form: comma-separated numbers, one row per line, optionally one header line in which every cell is a name.
-Blank lines are skipped. Nothing else is guessed.
+Blank lines are skipped, and so is the header where it comes again: files that were joined. Nothing else is guessed.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ def read_csv(source: Source) -> Table:
                 f"{where}, line {lines[0][0]}: header column {columns.index('') + 1} has no name; an index "
                 f"column written by pandas? write the file with index=False"
             )
-        lines = lines[1:]
+        header = lines[0][1].strip()
+        lines = [line for line in lines[1:] if line[1].strip() != header]  # of files that were joined
         if not lines:
             raise DataError(f"{where}: holds a header line only; expected rows of numbers below it")
     values = _fast(lines)
