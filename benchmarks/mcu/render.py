@@ -122,7 +122,13 @@ def _ratios(rows: list[Row]) -> str:
     lines = []
     for row in rows:
         d, ours, dense = row["density"], row["ours"], row["dense"]
-        cells = [row["shape"], str(row["steps"]), row["inputs"], f"{100 * d['letters']:.1f} %", f"{d['digits']:.2f}"]
+        cells = [
+            row["shape"],
+            str(row["steps"]),
+            row["inputs"],
+            f"{100 * d['letters']:.1f} %",
+            f"{d['digits']:.2f}",
+        ]
         cells += [f"{100 * ours['accuracy']:.1f}", f"{100 * dense['accuracy']:.1f}"]
         for core in CORES:
             cells += [number(mean(r["instructions"][core])) for r in (ours, dense)] + [
