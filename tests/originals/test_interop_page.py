@@ -55,7 +55,8 @@ def test_the_tutorials_network_is_a_folder_of_c_that_passes_its_test(tmp_path):
     found = _names(TUTORIAL, tmp_path)
     assert found["accuracy"] > 0.8
     assert found["agreement"] > 0.97
-    assert list((tmp_path / "digits_c").glob("build/*/*.o"))  # what make built, for this machine or for the core
+    # what make built, for this machine and for the core
+    assert list((tmp_path / "digits_c").glob("build/*/*.o"))
 
 
 def test_the_page_names_every_layer_that_the_import_knows():
