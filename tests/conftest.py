@@ -4,8 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from shiftlif.runtime import engine, lower
+
+# A first example imports what it needs, and machines are shared: no time limit for one example.
+settings.register_profile("shiftlif", deadline=None)
+settings.load_profile("shiftlif")
 
 
 @pytest.fixture(scope="session")
