@@ -132,6 +132,13 @@ def exported(folder, program, main, **options):
     return folder
 
 
+def run_here(compiler, folder, program):
+    """Builds an exported folder under the sanitizers and runs it; what fails there fails here."""
+    command = (compiler, "-std=c99", "-O2", *WARNINGS, "-Wpedantic", *SANITIZED)
+    run(*command, *sources(folder), "-o", program)
+    run(program)
+
+
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 @pytest.mark.parametrize("cached", [True, False])
 @pytest.mark.parametrize(("axes", "steps"), [(1, 1), (2, 4)])
@@ -139,18 +146,7 @@ def test_more_steps_are_those_of_one_call(tmp_path, compiler, cached, axes, step
     need(compiler)
     need_sanitizers(compiler, tmp_path)
     folder = exported(tmp_path / "c", edge_program(axes, steps), CONTINUED, cached=cached)
-    run(
-        compiler,
-        "-std=c99",
-        "-O2",
-        *WARNINGS,
-        "-Wpedantic",
-        *SANITIZED,
-        *sources(folder),
-        "-o",
-        tmp_path / "t",
-    )
-    run(tmp_path / "t")
+    run_here(compiler, folder, tmp_path / "t")
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
@@ -160,18 +156,7 @@ def test_events_are_the_frames_that_count_them(tmp_path, compiler, limit, axes, 
     need(compiler)
     need_sanitizers(compiler, tmp_path)
     folder = exported(tmp_path / "c", counting_program(axes, limit, temporal=temporal), EVENTS)
-    run(
-        compiler,
-        "-std=c99",
-        "-O2",
-        *WARNINGS,
-        "-Wpedantic",
-        *SANITIZED,
-        *sources(folder),
-        "-o",
-        tmp_path / "t",
-    )
-    run(tmp_path / "t")
+    run_here(compiler, folder, tmp_path / "t")
 
 
 @pytest.mark.parametrize("core", CORES)

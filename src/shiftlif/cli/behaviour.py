@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shiftlif.cli import completion
-from shiftlif.cli.options import AsJson, MovedData, Quiet
+from shiftlif.cli.options import AsJson, MovedData, Quiet, choice
 from shiftlif.cli.output import percent, show_json, show_pairs, show_table
 from shiftlif.cli.progress import Progress
 from shiftlif.errors import ConfigurationError
@@ -21,10 +21,8 @@ def behaviour(
     run: Annotated[Path, typer.Argument(help="Run folder of 'shiftlif train'.")],
     bits: Annotated[
         int | None,
-        typer.Option(
-            help="Weight bits, 8 or 4. (default: as compiled, else the run's qat_bits, else 8)",
-            metavar="|".join(completion.BITS),
-            autocompletion=completion.one_of(completion.BITS),
+        choice(
+            completion.BITS, "Weight bits, 8 or 4. (default: as compiled, else the run's qat_bits, else 8)"
         ),
     ] = None,
     part: Annotated[

@@ -181,10 +181,11 @@ def _available(jobs: Sequence[Job]) -> tuple[list[Job], list[str]]:
         ConfigurationError: a data set is neither a known one nor a path to anything.
     """
     from shiftlif.data import describe, names
+    from shiftlif.data.registry import known_or_there
 
     for job in jobs:
         name = job.training["dataset"]
-        if name not in names() and not Path(name).expanduser().exists():
+        if not known_or_there(name):
             try:
                 describe(name)
             except DataError as error:

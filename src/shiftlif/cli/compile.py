@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shiftlif.cli import completion
-from shiftlif.cli.options import AsJson, DryRun, MovedData, Quiet
+from shiftlif.cli.options import AsJson, DryRun, MovedData, Quiet, choice
 from shiftlif.cli.output import NOTHING_WRITTEN, Interrupted, percent, show_json, show_pairs, show_plan
 from shiftlif.cli.progress import Progress
 from shiftlif.errors import ModelFileError
@@ -27,18 +27,13 @@ def compile_run(
     run: Annotated[Path, typer.Argument(help="Run folder of 'shiftlif train'.")],
     bits: Annotated[
         int | None,
-        typer.Option(
-            help="Weight bits, 8 or 4. (default: the run's qat_bits, else 8)",
-            metavar="|".join(completion.BITS),
-            autocompletion=completion.one_of(completion.BITS),
-        ),
+        choice(completion.BITS, "Weight bits, 8 or 4. (default: the run's qat_bits, else 8)"),
     ] = None,
     membranes: Annotated[
         int,
-        typer.Option(
-            help="Membrane bits, 32 or 16: 16 takes coarser weights where membranes fit then, and saves RAM.",
-            metavar="|".join(completion.MEMBRANES),
-            autocompletion=completion.one_of(completion.MEMBRANES),
+        choice(
+            completion.MEMBRANES,
+            "Membrane bits, 32 or 16: 16 takes coarser weights where membranes fit then, and saves RAM.",
         ),
     ] = 32,
     qat_epochs: Annotated[

@@ -10,7 +10,7 @@ import typer
 
 from shiftlif.cli import completion
 from shiftlif.cli.compile import accuracies, deploy_run, record_vectors, save
-from shiftlif.cli.options import AsJson, DryRun, Quiet
+from shiftlif.cli.options import AsJson, DryRun, Quiet, choice
 from shiftlif.cli.output import fresh_folder, percent, show_json, show_pairs, show_plan
 from shiftlif.cli.progress import Progress
 from shiftlif.cli.train import files_of, interrupted_training, plan_training
@@ -26,11 +26,7 @@ def demo(
     qat_epochs: Annotated[int, typer.Option(min=0, help="Quantisation-aware epochs.")] = 0,
     bits: Annotated[
         int,
-        typer.Option(
-            help="Weight bits, 8 or 4.",
-            metavar="|".join(completion.BITS),
-            autocompletion=completion.one_of(completion.BITS),
-        ),
+        choice(completion.BITS, "Weight bits, 8 or 4."),
     ] = 8,
     dry_run: DryRun = False,
     quiet: Quiet = False,

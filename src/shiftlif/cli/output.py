@@ -76,7 +76,7 @@ def guarded(command: Callable[P, R], interrupted: str = "interrupted; call it ag
             package = (error.name or "").split(".")[0]
             if package not in EXTRAS:
                 raise
-            _fail(f"this needs {package}, which is not installed: pip install 'shiftlif[{EXTRAS[package]}]'")
+            _fail(_lacking(package))
         except BrokenPipeError:
             raise  # the reader has had enough; click ends quietly
         except OSError as error:
@@ -139,11 +139,13 @@ def drawable(figures: Sequence[Path]) -> list[Path]:
     if find_spec("matplotlib") is not None:
         return list(figures)
     names = ", ".join(figure.name for figure in figures)
-    _warn(
-        f"no figure ({names}): this needs matplotlib, which is not installed: pip install "
-        f"'shiftlif[{EXTRAS['matplotlib']}]'"
-    )
+    _warn(f"no figure ({names}): {_lacking('matplotlib')}")
     return []
+
+
+def _lacking(package: str) -> str:
+    """What is said where a package of an extra is missing."""
+    return f"this needs {package}, which is not installed: pip install 'shiftlif[{EXTRAS[package]}]'"
 
 
 def _has_width() -> bool:

@@ -21,7 +21,7 @@ from shiftlif.cli.output import (
     show_plan,
 )
 from shiftlif.cli.progress import Progress
-from shiftlif.errors import ConfigurationError, DataError
+from shiftlif.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from shiftlif.training.config import TrainingConfig
@@ -126,12 +126,14 @@ def train(
     """Train a network and write a run folder."""
     with Progress(quiet, as_json) as progress:
         progress.begin("starting")
+        from shiftlif.data.registry import known_or_there
+
         _check_words(dataset, {"neuron": neuron, "model": model, "calibrate": calibrate})
         from shiftlif.training.config import TrainingConfig, check, read_values
         from shiftlif.training.deployment import why_not_compiled
         from shiftlif.training.fitting import fit
         from shiftlif.training.resume import resumed_values
-        from shiftlif.training.runs import known_or_there
+        from shiftlif.training.runs import moved_away
 
         values = read_values(config) if config is not None else {}
         options = {
@@ -170,10 +172,7 @@ def train(
             values = resumed_values(folder, values)
         checked = check(TrainingConfig, values)
         if moved and not known_or_there(checked.dataset):
-            raise DataError(
-                f"the data of {folder} were at {checked.dataset}, and nothing is there now; if they moved: shiftlif "
-                f"train PATH --resume --out {folder}"
-            )
+            raise moved_away(folder, checked.dataset, f": shiftlif train PATH --resume --out {folder}")
         drawn = drawable([folder / name for name in FIGURES]) if figures else []
         progress.begin(f"reading {checked.dataset}")
         if dry_run:

@@ -231,11 +231,16 @@ def load(
     return build(raw, chosen, val_fraction, split_seed)
 
 
+def known_or_there(name: str) -> bool:
+    """Whether a data set has a known name or is a path that exists."""
+    return name in SPECS or Path(name).expanduser().exists()
+
+
 def check_name(name: str) -> None:
-    """Raise a DataError unless a data set has a known name or is a path that exists; nothing is read."""
-    path = Path(name).expanduser()
-    if name in SPECS or path.exists():
+    """Raise a DataError unless a data set is `known_or_there`; nothing is read."""
+    if known_or_there(name):
         return
+    path = Path(name).expanduser()
     around = path.parent
     there = [entry.name for entry in around.iterdir() if entry.name[0] != "."] if around.is_dir() else []
     if path.name != name or path.suffix:  # meant as a path

@@ -8,8 +8,6 @@ from torch import Tensor
 from shiftlif.errors import ConfigurationError
 
 WEIGHT_BITS = (4, 8)
-
-
 MEMBRANE_BITS = (16, 32)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Int32 = npt.NDArray[np.int32]
 Memory = npt.NDArray[np.uint8]
+NO_FRAME = "stream: no frame is kept, expected step(frame, keep=True) as the call before"
 
 
 class Stream:
@@ -97,7 +98,7 @@ class Stream:
         """
         engine = self._engine
         if not self._kept:
-            raise ProgramError("stream: no frame is kept, expected step(frame, keep=True) as the call before")
+            raise ProgramError(NO_FRAME)
         self._check_steps(steps)
         engine._native.go_on(self._memory, self._arena, steps, engine.threads)
         return self._after(steps)

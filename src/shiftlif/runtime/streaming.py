@@ -22,6 +22,7 @@ from shiftlif.errors import ProgramError
 from shiftlif.program import IntegerProgram, initial_state
 from shiftlif.program.checks import check_int
 from shiftlif.runtime.early import EarlyRule, Watch, margin, probabilities
+from shiftlif.runtime.stream import NO_FRAME
 from shiftlif.runtime.windows import Rows, Windows
 
 Int8 = npt.NDArray[np.int8]
@@ -66,7 +67,7 @@ class InterpretedStream:
             ProgramError: when no frame is kept.
         """
         if self._frame is None:
-            raise ProgramError("stream: no frame is kept, expected step(frame, keep=True) as the call before")
+            raise ProgramError(NO_FRAME)
         return self.step(self._frame, steps, keep=True)
 
     def reset(self) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from shiftlif.data.registry import known_or_there
 from shiftlif.errors import ConfigurationError, ModelFileError
 from shiftlif.program.storage import write_atomically
 from shiftlif.training.config import TrainingConfig, dump_config, load_config, read_values
-from shiftlif.training.runs import CONFIG, SUMMARY, known_or_there
+from shiftlif.training.runs import CONFIG, SUMMARY
 
 
 def _nothing_to_resume(folder: Path) -> ConfigurationError:

@@ -26,6 +26,7 @@ import torch
 from safetensors import SafetensorError
 
 from shiftlif.data import Dataset, load, names
+from shiftlif.data.registry import known_or_there
 from shiftlif.errors import ConfigurationError, DataError, ModelFileError, ShiftLIFError
 from shiftlif.models import MODELS
 from shiftlif.network import Network, set_levels
@@ -94,9 +95,8 @@ class Run:
         """
         if dataset is None:
             if source is None and not known_or_there(self.config.dataset):
-                raise DataError(
-                    f"the data of {self.folder} were at {self.config.dataset}, and nothing is there now; if they "
-                    "moved, pass --data PATH (in Python source=PATH)"
+                raise moved_away(
+                    self.folder, self.config.dataset, ", pass --data PATH (in Python source=PATH)"
                 )
             if source is not None and not known_or_there(str(source)):
                 raise DataError(
@@ -157,9 +157,11 @@ def _absolute(dataset: str) -> str:
     return dataset if dataset in names() or not path.exists() else str(path.resolve())
 
 
-def known_or_there(dataset: str) -> bool:
-    """Whether a configuration's data set has a known name or is a path that exists."""
-    return dataset in names() or Path(dataset).expanduser().exists()
+def moved_away(folder: Path, dataset: str, remedy: str) -> DataError:
+    """What is said where the data of a run are no longer there; ``remedy`` ends "if they moved"."""
+    return DataError(
+        f"the data of {folder} were at {dataset}, and nothing is there now; if they moved{remedy}"
+    )
 
 
 def use_threads(config: TrainingConfig) -> None:

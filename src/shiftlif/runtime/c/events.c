@@ -128,31 +128,7 @@ static inline void push_listed(const sl_events *events, uint32_t listed, uint32_
     }
 }
 
-/* One loop for each kind of number. Bytes are looked at four at a time: silent letters cost one look. */
-#define SL_SCAN_BYTES(push)                        \
-    do {                                           \
-        uint32_t four, part = count;               \
-        if (count >= 4u) {                         \
-            memcpy(&four, source, 4);              \
-            if (four == 0u) {                      \
-                source += 4;                       \
-                count -= 4u;                       \
-                at += four_steps;                  \
-                SL_OPAQUE(at);                     \
-                continue;                          \
-            }                                      \
-            part = 4;                              \
-        }                                          \
-        count -= part;                             \
-        do {                                       \
-            const int32_t n = (int8_t)*source;     \
-            push;                                  \
-            at += step;                            \
-            source++;                              \
-            SL_OPAQUE(at);                         \
-        } while (--part != 0u);                    \
-    } while (count != 0u)
-
+/* One loop for each kind of number. */
 uint16_t sl_events_scan(const sl_synapse *synapse, const sl_events *events, const uint8_t *source, uint8_t bytes,
                         uint32_t count, uint16_t offset) {
     const uint32_t step = synapse->padded_out >> 2, four_steps = step << 2;
@@ -190,7 +166,27 @@ uint16_t sl_events_scan(const sl_synapse *synapse, const sl_events *events, cons
         }
     } else if (bytes == 1u) {
         const uint32_t most = sl_lists(synapse);
-        SL_SCAN_BYTES(push_listed(events, lists_of[(uint8_t)n], at, most));
+        do { /* four at a time: silent letters cost one look */
+            uint32_t four, part = count;
+            if (count >= 4u) {
+                memcpy(&four, source, 4);
+                if (four == 0u) {
+                    source += 4;
+                    count -= 4u;
+                    at += four_steps;
+                    SL_OPAQUE(at);
+                    continue;
+                }
+                part = 4;
+            }
+            count -= part;
+            do {
+                push_listed(events, lists_of[*source], at, most);
+                at += step;
+                source++;
+                SL_OPAQUE(at);
+            } while (--part != 0u);
+        } while (count != 0u);
     } else {
         for (; count != 0u; count--) {
             const int32_t n =
